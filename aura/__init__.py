@@ -1,0 +1,1 @@
+"""Aura: TOML in, streaming AI agents out."""

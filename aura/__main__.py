@@ -1,0 +1,7 @@
+"""`python -m aura`."""
+
+import sys
+
+from aura.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Where foreign products are translated into our ports and back."""

@@ -1,0 +1,181 @@
+"""One MCP server as callers see it: what it offers, and the channel to the task that owns it.
+
+The owner (`connection.keep`) is the only one that touches the SDK, which is not imported here
+because that takes most of a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Literal, TypeAlias
+
+import anyio
+import msgspec
+
+from aura.adapters.mcp.servers import Server
+from aura.events import ServerStatus, ToolCalled, ToolProgressed, ToolStarted
+from aura.pipeline.compose import opened
+from aura.pipeline.ports import Outcome
+
+UNREAD_PROGRESS = 64
+"""How many progress reports wait for a slow reader; older ones give way to newer ones."""
+
+State: TypeAlias = Literal["not_attempted", "connected", "failed"]
+Item: TypeAlias = ToolStarted | ToolProgressed | Outcome
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A tool as its server lists it."""
+
+    name: str
+    description: str
+    parameters: msgspec.Raw
+
+
+class Pending:
+    """One call on its way: the owner puts what happens, the caller takes it."""
+
+    def __init__(self, tool: str, call: ToolCalled, arguments: dict[str, object]) -> None:
+        self.tool = tool
+        self.call = call
+        self.arguments = arguments
+        self.scope = anyio.CancelScope()
+        self._outcome: Outcome | None = None
+        self._started: ToolStarted | None = None
+        self._progress: deque[ToolProgressed] = deque(maxlen=UNREAD_PROGRESS)
+        self._news = anyio.Event()
+
+    def start(self) -> None:
+        """The call goes out to the server."""
+        self._started = ToolStarted(
+            agent_id=self.call.agent_id,
+            tool_id=self.call.tool_id,
+            tool_name=self.call.tool_name,
+            progress_token=self.call.tool_id,
+        )
+        self._news.set()
+
+    async def progress(self, progress: float, total: float | None, message: str | None) -> None:
+        """The server reported how far it is; `total` is in the same unit as `progress`."""
+        if self._outcome is None:
+            self._progress.append(
+                ToolProgressed(
+                    agent_id=self.call.agent_id,
+                    tool_id=self.call.tool_id,
+                    message=message or _described(progress, total),
+                    phase="mcp_progress",
+                    percent=percent(progress, total),
+                    progress_token=self.call.tool_id,
+                )
+            )
+            self._news.set()
+
+    def end(self, outcome: Outcome) -> None:
+        """The call is over. Only the first end counts."""
+        if self._outcome is None:
+            self._outcome = outcome
+            self._news.set()
+
+    async def items(self) -> AsyncGenerator[Item, None]:
+        """What happens to the call, its outcome last."""
+        while True:
+            await self._news.wait()
+            self._news = anyio.Event()
+            if self._started is not None:
+                started, self._started = self._started, None
+                yield started
+            while self._progress:
+                yield self._progress.popleft()
+            if self._outcome is not None:
+                yield self._outcome
+                return
+
+
+class Link:
+    """A server and its state, shared by every agent that uses it."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.tools: tuple[Listed, ...] = ()
+        self.version = 0
+        self._state: State = "not_attempted"
+        self._reason: str | None = None
+        self._tried = anyio.Event()
+        self._send, self.calls = anyio.create_memory_object_stream[Pending](math.inf)
+
+    @property
+    def status(self) -> ServerStatus:
+        """How the server is doing, as clients may know it."""
+        return ServerStatus(
+            server_name=self.server.name,
+            transport=self.server.transport,
+            status=self._state,
+            tools_count=len(self.tools),
+            reason=self._reason,
+        )
+
+    async def tried(self) -> None:
+        """Wait until the first attempt to connect is over."""
+        await self._tried.wait()
+
+    def connected(self, tools: tuple[Listed, ...]) -> None:
+        """The server answers, and this is what it offers."""
+        self._set("connected", tools, None)
+
+    def failed(self, reason: str) -> None:
+        """The server cannot be reached, and this is why."""
+        self._set("failed", (), reason)
+
+    def waiting(self) -> Pending | None:
+        """A call that was handed over but not begun, if there is one."""
+        try:
+            return self.calls.receive_nowait()
+        except anyio.WouldBlock:
+            return None
+
+    def _set(self, state: State, tools: tuple[Listed, ...], reason: str | None) -> None:
+        self._state, self._reason = state, reason
+        if tools != self.tools:
+            self.tools = tools
+            self.version += 1
+        self._tried.set()
+
+    async def call(
+        self, tool: str, call: ToolCalled, arguments: dict[str, object]
+    ) -> AsyncGenerator[Item, None]:
+        """Have the owner call `tool`, the server's own name. Closing early abandons the call."""
+        if self._state != "connected":
+            yield self.unreachable()
+            return
+        pending = Pending(tool, call, arguments)
+        self._send.send_nowait(pending)
+        try:
+            async with opened(pending.items()) as items:
+                async for item in items:
+                    yield item
+        finally:
+            pending.scope.cancel()
+
+    def unreachable(self) -> Outcome:
+        """What the model is told while the server is down."""
+        reason = self._reason or "it is not connected yet"
+        return Outcome(
+            text=f"ToolCallError: the MCP server {self.server.name!r} cannot be reached: {reason}."
+            " It is being retried; other tools still work.",
+            failure="transport",
+        )
+
+
+def percent(progress: float, total: float | None) -> int | None:
+    """The share that is done in whole percent, cut off, never above 100."""
+    if total is None or not math.isfinite(progress) or not math.isfinite(total):
+        return None
+    if total <= 0:
+        return 100
+    return max(0, min(100, int(100 * progress / total)))
+
+
+def _described(progress: float, total: float | None) -> str:
+    return f"Progress: {progress:g}" if total is None else f"Progress: {progress:g} of {total:g}"

@@ -1,0 +1,133 @@
+"""What an MCP server answered, as text for a model. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+
+from mcp import MCPError
+from mcp_types import (
+    BlobResourceContents,
+    CallToolResult,
+    ContentBlock,
+    EmbeddedResource,
+    ImageContent,
+    ResourceLink,
+    TextContent,
+    TextResourceContents,
+)
+
+from aura.pipeline.ports import Outcome
+
+LONGEST_ERROR = 8192
+LONGEST_RESOURCE = 100_000
+"""Bytes of UTF-8 that an error, and the text of one resource, may take."""
+
+TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml"})
+
+
+def outcome(result: CallToolResult) -> Outcome:
+    """The outcome of a call that the server answered."""
+    text = text_of(result)
+    if result.is_error:
+        return Outcome(f"Tool returned an error: {shortened(text)}", failure="tool")
+    return Outcome(text)
+
+
+def refused(error: MCPError) -> Outcome:
+    """The outcome of a call that the server, or the connection, refused."""
+    detail = shortened(error.error.message)
+    return Outcome(f"ToolCallError: Tool execution failed: {detail}", failure="transport")
+
+
+def invalid(error: Exception) -> Outcome:
+    """The outcome of a call whose result is not what the server itself promised."""
+    detail = shortened(str(error))
+    return Outcome(f"ToolCallError: the tool gave an invalid result: {detail}", failure="tool")
+
+
+def lost(server: str) -> Outcome:
+    """The outcome of a call whose connection went away."""
+    return Outcome(
+        f"ToolCallError: the connection to the MCP server {server!r} was lost during the call. It"
+        " is not known whether the call took effect; the server is being reconnected.",
+        failure="transport",
+    )
+
+
+def timed_out(tool: str, seconds: float) -> Outcome:
+    """The outcome of a call that took too long."""
+    return Outcome(
+        f"ToolCallError: the tool {tool!r} did not answer within {seconds:g} seconds and was"
+        " cancelled.",
+        failure="timeout",
+    )
+
+
+def text_of(result: CallToolResult) -> str:
+    """The content as text. Structured content speaks for the text beside it, which repeats it;
+    what is no text stays."""
+    content = list(result.content)
+    if result.structured_content is None:
+        return "\n".join(_text(block) for block in content)
+    others = [_text(block) for block in content if not isinstance(block, TextContent)]
+    return "\n".join([_structured(result.structured_content), *others])
+
+
+def _structured(value: Mapping[str, object]) -> str:
+    """Pretty-printed JSON; a text that a server only wrapped to make it an object, unwrapped."""
+    match value:
+        case {"result": str(text)} if len(value) == 1:
+            return text
+        case _:
+            return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _text(block: ContentBlock) -> str:
+    match block:
+        case TextContent():
+            return block.text
+        case ImageContent():
+            return f"[Image: {block.mime_type} ({len(block.data)})]"
+        case EmbeddedResource(resource=TextResourceContents(text=text)):
+            return _resource(text)
+        case EmbeddedResource(resource=BlobResourceContents() as blob):
+            return _blob(blob)
+        case ResourceLink():
+            return f"[Resource link: {block.name} ({block.uri})]"
+        case _:
+            return "[Unsupported content type]"
+
+
+def _blob(blob: BlobResourceContents) -> str:
+    media_type = (blob.mime_type or "unknown").partition(";")[0].strip().lower()
+    if not media_type.startswith("text/") and media_type not in TEXTUAL:
+        return f"[Binary resource: {blob.uri} (mime: {media_type})]"
+    try:
+        return _resource(base64.b64decode(blob.blob, validate=True).decode())
+    except binascii.Error:
+        return f"[Binary resource: {blob.uri} (invalid base64)]"
+    except UnicodeDecodeError:
+        return f"[Binary resource: {blob.uri} (not valid UTF-8)]"
+
+
+def _resource(text: str) -> str:
+    data = text.encode()
+    if len(data) <= LONGEST_RESOURCE:
+        return text
+    head = data[:LONGEST_RESOURCE].decode(errors="ignore")
+    return f"{head}\n[Resource truncated: {LONGEST_RESOURCE} of {len(data)} bytes shown]"
+
+
+def shortened(text: str) -> str:
+    """The text; of one that is too long the head and the tail, three to one, and a notice."""
+    data = text.encode("utf-8", "replace")
+    if len(data) <= LONGEST_ERROR:
+        return text
+    head = data[: LONGEST_ERROR * 3 // 4].decode(errors="ignore")
+    tail = data[-LONGEST_ERROR // 4 :].decode(errors="ignore")
+    left_out = len(data) - len(head.encode()) - len(tail.encode())
+    notice = f"[tool error truncated: {left_out} of {len(data)} bytes omitted]"
+    return f"{head}\n{notice}\n{tail}"

@@ -1,0 +1,228 @@
+"""The byte stream of a chat completion as events. Pure and incremental."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from aura.adapters.models._openai_calls import CallFragment, Calls
+from aura.adapters.models._openai_errors import bounded, complaint, from_stream
+from aura.adapters.models._openai_runs import Runs
+from aura.adapters.models._openai_wire import Choice, Chunk, Usage, decoded
+from aura.adapters.models.sse import EventTooLarge, Splitter
+from aura.errors import CutOff, ProviderError, Unavailable
+from aura.events import (
+    AnyEvent,
+    FinishReason,
+    ReasoningDelta,
+    Stopped,
+    TextDelta,
+    ToolCalled,
+    TurnUsage,
+)
+
+_DONE = b"[DONE]"
+
+_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+}
+
+
+class _Speech:
+    """Events of one read; neighbouring deltas of a kind become one."""
+
+    def __init__(self, agent_id: str) -> None:
+        self._agent_id = agent_id
+        self._events: list[AnyEvent] = []
+        self._pieces: list[str] = []
+        self._thought = False
+
+    def say(self, piece: str, *, thought: bool) -> None:
+        if thought is not self._thought:
+            self._join()
+            self._thought = thought
+        self._pieces.append(piece)
+
+    def call(self, calls: list[ToolCalled]) -> None:
+        if calls:
+            self._join()
+            self._events += calls
+
+    def events(self) -> list[AnyEvent]:
+        self._join()
+        return self._events
+
+    def _join(self) -> None:
+        if not self._pieces:
+            return
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        self._events.append(
+            ReasoningDelta(agent_id=self._agent_id, content=text)
+            if self._thought
+            else TextDelta(agent_id=self._agent_id, text=text)
+        )
+
+
+class ChunkParser:
+    """Reads one answer: `feed` until `ended` or there is no more, then `finish` once.
+
+    Nothing that was read before a failure is lost: `feed` gives it, and `finish` raises. `model`
+    names the model in errors, `secret` is kept out of them, `ids` makes the id of a call for
+    servers that do not.
+    """
+
+    def __init__(
+        self, agent_id: str, *, model: str, ids: Callable[[str], str], secret: str = ""
+    ) -> None:
+        self._agent_id = agent_id
+        self._model = model
+        self._secret = secret
+        self._splitter = Splitter()
+        self._runs = Runs()
+        self._calls = Calls(agent_id, ids)
+        self._called = False
+        self._usage: Usage | None = None
+        self._reason: str | None = None
+        self._done = False
+        self._failure: ProviderError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing that follows matters: the end was marked, or the answer failed."""
+        return self._done or self._failure is not None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the provider has said that the answer is over; its usage may still follow."""
+        return self._failure is None and (self._done or self._reason is not None)
+
+    def feed(self, data: bytes) -> list[AnyEvent]:
+        """The events in what one network read gave."""
+        if self.ended:
+            return []
+        try:
+            payloads = self._splitter.feed(data)
+        except EventTooLarge as error:
+            self._failure = self._unreadable(str(error))
+            return []
+        return self._read(payloads) if payloads else []
+
+    def whole(self, body: bytes) -> list[AnyEvent]:
+        """The events in an answer that was not streamed."""
+        return self._read([body])
+
+    def finish(self) -> list[AnyEvent]:
+        """The last events, `Stopped` at the end; raises `ProviderError` when there is no end."""
+        events: list[AnyEvent] = []
+        if not self.ended:
+            speech = _Speech(self._agent_id)
+            chunks, _ = decoded(self._until_done(self._splitter.flush()))
+            self._hear(chunks, speech)
+            events = speech.events()
+        if self._failure is not None:
+            raise self._failure
+        if not self.complete:
+            raise CutOff(
+                f"The answer of {self._model} broke off before its end. Try again.",
+            )
+        events += self._given(self._calls.rest())
+        if self._usage is not None:
+            events.append(self._billed(self._usage))
+        events.append(Stopped(agent_id=self._agent_id, reason=self._why()))
+        return events
+
+    def _read(self, payloads: list[bytes]) -> list[AnyEvent]:
+        speech = _Speech(self._agent_id)
+        payloads = self._until_done(payloads)
+        run = self._runs.found(payloads)
+        if run is None:
+            self._take(payloads, speech)
+        else:
+            self._take(payloads[: run.start], speech)
+            if self._failure is None:
+                speech.say(run.text, thought=run.thought)
+            self._take(payloads[run.end :], speech)
+        return speech.events()
+
+    def _take(self, payloads: list[bytes], speech: _Speech) -> None:
+        if not payloads or self._failure is not None:
+            return
+        chunks, unreadable = decoded(payloads)
+        self._hear(chunks, speech)
+        if unreadable is not None and self._failure is None:
+            self._failure = self._unreadable(unreadable.decode(errors="replace"))
+
+    def _until_done(self, payloads: list[bytes]) -> list[bytes]:
+        if _DONE not in payloads:
+            return payloads
+        self._done = True
+        return payloads[: payloads.index(_DONE)]
+
+    def _hear(self, chunks: Iterable[Chunk], speech: _Speech) -> None:
+        for chunk in chunks:
+            if chunk.usage is not None:
+                self._usage = chunk.usage
+            if chunk.error is not None or (chunk.message is not None and not chunk.choices):
+                said = complaint(msgspec.structs.asdict(chunk))
+                self._failure = from_stream(self._model, said, secret=self._secret)
+                return
+            for choice in chunk.choices or ():
+                if choice.index == 0:
+                    self._hear_choice(choice, speech)
+
+    def _hear_choice(self, choice: Choice, speech: _Speech) -> None:
+        delta = choice.delta or choice.message
+        if delta is not None:
+            if thought := delta.reasoning_content or delta.reasoning:
+                speech.say(thought, thought=True)
+            if delta.content:
+                speech.say(delta.content, thought=False)
+            if delta.refusal:
+                speech.say(delta.refusal, thought=False)
+            if delta.tool_calls:
+                speech.call(self._given(self._calls.add(delta.tool_calls)))
+            if delta.function_call is not None:
+                legacy = CallFragment(index=0, function=delta.function_call)
+                speech.call(self._given(self._calls.add([legacy])))
+        if choice.finish_reason:
+            self._reason = choice.finish_reason
+            speech.call(self._given(self._calls.rest()))
+
+    def _given(self, calls: list[ToolCalled]) -> list[ToolCalled]:
+        self._called = self._called or bool(calls)
+        return calls
+
+    def _why(self) -> FinishReason:
+        """Why the answer ended; `tool_calls` exactly when there are calls to run.
+
+        Some servers say `stop` after calls, or nothing, or a word of their own.
+        """
+        reason = _REASONS.get(self._reason or "", "stop")
+        if reason in {"stop", "tool_calls"}:
+            return "tool_calls" if self._called else "stop"
+        return reason
+
+    def _billed(self, usage: Usage) -> TurnUsage:
+        """The usage as an event; servers that count reasoning apart add it to the total only."""
+        prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+        cached, reasoned = usage.prompt_tokens_details, usage.completion_tokens_details
+        return TurnUsage(
+            agent_id=self._agent_id,
+            prompt_tokens=prompt,
+            completion_tokens=max(completion, (usage.total_tokens or 0) - prompt),
+            cached_tokens=(cached and cached.cached_tokens) or 0,
+            reasoning_tokens=(reasoned and reasoned.reasoning_tokens) or 0,
+        )
+
+    def _unreadable(self, words: str) -> Unavailable:
+        return Unavailable(
+            f"The provider of {self._model} sent something that is no chat completion. Check that"
+            " `base_url` names an OpenAI-compatible server.",
+            detail=bounded(words, self._secret),
+        )

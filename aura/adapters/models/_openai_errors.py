@@ -1,0 +1,216 @@
+"""What OpenAI-compatible servers answer when they fail, as our errors. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from aura.errors import (
+    ContextOverflow,
+    ProviderError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
+
+MAX_DETAIL = 2048
+"""Characters of the provider's own words that are kept for the log."""
+
+CONTEXT_OVERFLOW_CODES = {"context_length_exceeded", "exceed_context_size_error"}
+
+CONTEXT_OVERFLOW_MESSAGES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"maximum (context|prompt) length",  # OpenAI, vLLM, DeepSeek, OpenRouter, xAI, Mistral
+        r"exceeds? the available context size",  # llama-server
+        r"longer than the model's context length",  # SGLang
+        r"`inputs` tokens \+ `max_new_tokens` must be",  # TGI, Together
+        r"`inputs` must have less than \d+ tokens",  # TGI
+        r"input token count.* exceeds the maximum number of tokens",  # Gemini
+        r"prompt is too long: \d+ tokens",  # Anthropic
+        r"exceeded max context length",  # Ollama
+        r"loaded with context length of only|reached context length of",  # LM Studio
+        r"reduce the length of the messages",  # Groq
+    )
+)
+"""How servers without a code of their own say that the conversation is too long."""
+
+NO_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+
+STATUS_OF = {
+    "invalid_request_error": 400,
+    "BadRequestError": 400,
+    "authentication_error": 401,
+    "invalid_api_key": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "model_not_found": 404,
+    "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
+    "insufficient_quota": 429,
+    "server_error": 500,
+    "internal_server_error": 500,
+    "unavailable_error": 503,
+    "overloaded_error": 503,
+}
+"""The status that a code or type stands for, when an error came inside a stream."""
+
+
+_BUSY = "The provider of {model} could not take the request ({status}). Try again."
+
+MEANINGS: dict[int, tuple[type[ProviderError], str]] = {
+    401: (Rejected, "The provider of {model} refused the API key (401). Check `api_key`."),
+    403: (
+        Rejected,
+        "The provider of {model} denied access (403). Check what the API key may use.",
+    ),
+    404: (
+        Rejected,
+        "The provider does not know {model} (404). Check `model` and `base_url`.",
+    ),
+    408: (Unavailable, _BUSY),
+    409: (Unavailable, _BUSY),
+    413: (
+        Rejected,
+        "The request is too large for the provider of {model} (413). Shorten it.",
+    ),
+    425: (Unavailable, _BUSY),
+    429: (
+        RateLimited,
+        "The provider of {model} limits the rate of requests. Try again later.",
+    ),
+}
+"""What a status means by itself."""
+
+
+class OutOfQuota(RateLimited):
+    """The account has no quota left: a 429 that does not go away by asking again."""
+
+    retryable = False
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """What a server said about its failure; empty where it said nothing."""
+
+    message: str = ""
+    type: str = ""
+    code: str = ""
+    status: int | None = None
+
+    def is_overflow(self) -> bool:
+        """Whether the conversation was too long."""
+        return not CONTEXT_OVERFLOW_CODES.isdisjoint((self.code, self.type)) or any(
+            pattern.search(self.message) for pattern in CONTEXT_OVERFLOW_MESSAGES
+        )
+
+
+def complaint(value: object) -> Complaint:
+    """The complaint in a decoded error body, an `error` member or a bare text."""
+    while isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        return Complaint(message=value if isinstance(value, str) else "")
+    inner = value.get("error")
+    if isinstance(inner, dict):
+        value = inner
+    elif isinstance(inner, str):
+        value = {**value, "message": inner}
+    message = value.get("message") or value.get("detail") or ""
+    code = value.get("code")
+    text = "" if code is None else str(code)
+    return Complaint(
+        message=message if isinstance(message, str) else str(message),
+        type=str(value.get("type") or ""),
+        code=text,
+        status=int(text) if re.fullmatch(r"[345]\d\d", text) else None,
+    )
+
+
+def from_answer(
+    model: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    secret: str = "",
+    now: float = 0.0,
+) -> ProviderError:
+    """The error for an answer that is not a success.
+
+    `secret` is taken out of the detail wherever it appears; `now` is seconds since the epoch.
+    """
+    try:
+        said = complaint(msgspec.json.decode(body))
+    except ValueError:
+        said = Complaint()
+    words = said.message or body.decode(errors="replace")
+    return _error(model, said, status, bounded(words, secret), retry_after(headers, now))
+
+
+def from_stream(model: str, said: Complaint, *, secret: str = "") -> ProviderError:
+    """The error for a complaint that came after a successful status line."""
+    status = said.status or STATUS_OF.get(said.code) or STATUS_OF.get(said.type) or 500
+    words = said.message or said.code or said.type
+    return _error(model, said, status, bounded(words, secret), None)
+
+
+def bounded(words: str, secret: str) -> str:
+    """The words without the secret, and not too many of them."""
+    if secret:
+        words = words.replace(secret, "***")
+    return words if len(words) <= MAX_DETAIL else words[: MAX_DETAIL - 1] + "…"
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) / unit
+        except ValueError:
+            continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    try:
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _error(
+    model: str, said: Complaint, status: int, detail: str, wait: float | None
+) -> ProviderError:
+    kind, text = _meaning(said, status)
+    return kind(
+        text.format(model=model, status=status),
+        detail=detail,
+        upstream_status=status,
+        retry_after=wait,
+    )
+
+
+def _meaning(said: Complaint, status: int) -> tuple[type[ProviderError], str]:
+    """The class of the error and its message, in which `{model}` and `{status}` stand."""
+    if status in {400, 413, 422, 500} and said.is_overflow():
+        return ContextOverflow, (
+            "The conversation does not fit the context window of {model}. Shorten it, or narrow"
+            " what the tools return."
+        )
+    if status == 429 and not NO_QUOTA.isdisjoint((said.code, said.type)):
+        return OutOfQuota, "The account for {model} has no quota left. Check its plan and billing."
+    if status in MEANINGS:
+        return MEANINGS[status]
+    if status >= 500:
+        return Unavailable, "The provider of {model} failed ({status}). Try again later."
+    if 300 <= status < 400:
+        return Rejected, (
+            "The address of {model} redirects ({status}), which is not followed. Set `base_url` to"
+            " the final address."
+        )
+    return Rejected, (
+        "The provider of {model} did not accept the request ({status}). The server's log holds its"
+        " reason; check the parameters of this model."
+    )

@@ -1,0 +1,108 @@
+"""A prompt as the body of a chat completion request. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from aura.events import Json
+from aura.pipeline.ports import Assistant, Message, Prompt, ToolReply, ToolSpec, User
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the configuration says about a model; `additional_params` wins over all else.
+
+    `official` is true when OpenAI itself is asked, which knows fields that others refuse.
+    """
+
+    model: str
+    official: bool
+    temperature: float | None = None
+    max_tokens: int | None = None
+    reasoning_effort: str | None = None
+    additional_params: Mapping[str, Json] = {}
+
+
+def request_body(prompt: Prompt, settings: Settings) -> bytes:
+    """The JSON to post."""
+    options = prompt.options
+    stream_options = {"include_usage": True}
+    if settings.official:
+        stream_options["include_obfuscation"] = False
+    body: dict[str, object] = {
+        "model": settings.model,
+        "messages": [*_system(prompt.system), *map(_message, prompt.messages)],
+        "stream": True,
+        "stream_options": stream_options,
+    }
+    optional: dict[str, object] = {
+        "temperature": _first(options.temperature, settings.temperature),
+        "top_p": options.top_p,
+        "seed": options.seed,
+        "stop": options.stop,
+        "response_format": options.response_format,
+        "reasoning_effort": settings.reasoning_effort,
+    }
+    if prompt.tools:  # without tools the other two are refused
+        optional["tools"] = list(map(_tool, prompt.tools))
+        optional["tool_choice"] = options.tool_choice
+        optional["parallel_tool_calls"] = options.parallel_tool_calls
+    if settings.additional_params.keys().isdisjoint({"max_tokens", "max_completion_tokens"}):
+        limit = "max_completion_tokens" if settings.official else "max_tokens"
+        optional[limit] = _first(options.max_tokens, settings.max_tokens)
+    body.update({name: value for name, value in optional.items() if value is not None})
+    body.update(settings.additional_params)
+    return _encode(body)
+
+
+def _first(asked: float | None, configured: float | None) -> float | None:
+    return configured if asked is None else asked
+
+
+def _system(text: str) -> list[dict[str, object]]:
+    return [{"role": "system", "content": text}] if text else []
+
+
+def _message(message: Message) -> dict[str, object]:
+    match message:
+        case User():
+            return {"role": "user", "content": _content(message)}
+        case Assistant(text=text, calls=()):
+            return {"role": "assistant", "content": text}
+        case Assistant(text=text, calls=calls):
+            return {
+                "role": "assistant",
+                "content": text or None,
+                "tool_calls": [
+                    {
+                        "id": call.tool_id,
+                        "type": "function",
+                        "function": {"name": call.tool_name, "arguments": call.arguments},
+                    }
+                    for call in calls
+                ],
+            }
+        case ToolReply():
+            return {"role": "tool", "tool_call_id": message.tool_id, "content": message.text}
+
+
+def _content(message: User) -> str | list[dict[str, object]]:
+    if not message.images:
+        return message.text
+    text: list[dict[str, object]] = [{"type": "text", "text": message.text}]
+    images = [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
+    return [*(text if message.text else ()), *images]
+
+
+def _tool(tool: ToolSpec) -> dict[str, object]:
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters,
+        },
+    }

@@ -1,0 +1,81 @@
+"""The chunks of a chat completion, as far as we use them, and how they are decoded. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from aura.adapters.models._openai_calls import CallFragment, FunctionFragment
+
+
+class Delta(msgspec.Struct, gc=False):
+    """A piece of the answer, or the whole of one that is not streamed."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[CallFragment] | None = None
+    function_call: FunctionFragment | None = None
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One of the answers; we ask for one."""
+
+    delta: Delta | None = None
+    finish_reason: str | None = None
+    index: int = 0
+    message: Delta | None = None
+
+
+class PromptDetails(msgspec.Struct, gc=False):
+    """What the prompt's tokens were."""
+
+    cached_tokens: int | None = None
+
+
+class CompletionDetails(msgspec.Struct, gc=False):
+    """What the answer's tokens were."""
+
+    reasoning_tokens: int | None = None
+
+
+class Usage(msgspec.Struct, gc=False):
+    """What was billed."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+
+
+class Chunk(msgspec.Struct, gc=False):
+    """What we use of a chunk; `error`, or `message` without choices, is a failure."""
+
+    choices: list[Choice] | None = None
+    usage: Usage | None = None
+    error: object = None
+    message: object = None
+    type: object = None
+    code: object = None
+
+
+_decode_all = msgspec.json.Decoder(list[Chunk]).decode
+_decode_one = msgspec.json.Decoder(Chunk).decode
+
+
+def decoded(payloads: list[bytes]) -> tuple[list[Chunk], bytes | None]:
+    """The chunks, up to the first payload that is none, and that payload."""
+    try:
+        return _decode_all(b"[%b]" % b",".join(payloads)), None
+    except ValueError:
+        pass
+    chunks: list[Chunk] = []
+    for payload in payloads:
+        if not payload.strip():
+            continue
+        try:
+            chunks.append(_decode_one(payload))
+        except ValueError:
+            return chunks, payload
+    return chunks, None

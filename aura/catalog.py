@@ -1,0 +1,80 @@
+"""The agents that are served, and how a request names one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aura.errors import RequestError
+from aura.pipeline.agent import Agent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """What clients may know of an MCP server: `place` is the origin of its URL or the name of
+    its program."""
+
+    name: str
+    transport: str
+    place: str
+    description: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """An agent under its public id. `created` is in seconds since the epoch."""
+
+    id: str
+    name: str
+    agent: Agent
+    created: int
+    owned_by: str
+    model: str
+    description: str | None = None
+    hidden: bool = False
+    overrides: frozenset[str] = frozenset()
+    servers: tuple[ServerInfo, ...] = ()
+
+
+class Catalog:
+    """Every agent, in the order of the configuration."""
+
+    def __init__(self, served: tuple[Served, ...], *, default: str | None = None) -> None:
+        self._served = served
+        self.default = default
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._served)
+
+    def __len__(self) -> int:
+        return len(self._served)
+
+    def visible(self) -> tuple[Served, ...]:
+        """The agents that clients are told about."""
+        return tuple(served for served in self._served if not served.hidden)
+
+    def find(self, model: str | None) -> Served:
+        """The agent that a request for `model` means.
+
+        A single agent answers whatever the request says. Otherwise `model`, or the default when
+        there is none, is an id or else the name of exactly one agent. Raises `RequestError`.
+        """
+        if len(self._served) == 1:
+            return self._served[0]
+        wanted = self.default if model is None else model
+        if wanted is None:
+            raise RequestError(
+                "you must provide a model parameter",
+                param="model",
+                code="missing_required_parameter",
+            )
+        by_id = [served for served in self._served if served.id == wanted]
+        found = by_id or [served for served in self._served if served.name == wanted]
+        if len(found) != 1:
+            raise RequestError(
+                f"The model `{wanted}` does not exist or you do not have access to it.",
+                status=404,
+                param="model",
+                code="model_not_found",
+            )
+        return found[0]

@@ -1,0 +1,44 @@
+"""TOML files in, immutable structs or a list of every problem out."""
+
+from __future__ import annotations
+
+from aura.config.checks import default_agent
+from aura.config.dotenv import Environment, read_dotenv
+from aura.config.load import Loaded, load
+from aura.config.render import as_json, as_toml
+from aura.config.schema import (
+    Agent,
+    Config,
+    Document,
+    HttpStreamable,
+    Llm,
+    Mcp,
+    OpenAI,
+    Scripted,
+    Server,
+    Stdio,
+)
+from aura.config.secret import Secret
+from aura.config.source import Source
+
+__all__ = [
+    "Agent",
+    "Config",
+    "Document",
+    "Environment",
+    "HttpStreamable",
+    "Llm",
+    "Loaded",
+    "Mcp",
+    "OpenAI",
+    "Scripted",
+    "Secret",
+    "Server",
+    "Source",
+    "Stdio",
+    "as_json",
+    "as_toml",
+    "default_agent",
+    "load",
+    "read_dotenv",
+]

@@ -1,0 +1,77 @@
+"""Rules that one key cannot state alone: between the keys of a file and between files.
+
+What a single value has to fulfil is written next to its key in the schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from aura.config.schema import Config, OpenAI
+from aura.errors import Problem
+
+
+def warnings(config: Config) -> list[Problem]:
+    """What is allowed in one configuration and probably not meant."""
+    return [*_idle_servers(config), *_narrow_window(config)]
+
+
+def clashes(configs: Sequence[Config]) -> list[Problem]:
+    """Every agent that cannot be told from one loaded before it."""
+    first: dict[str, Config] = {}
+    return [
+        _clash(config, earlier)
+        for config in configs
+        if (earlier := first.setdefault(config.id, config)) is not config
+    ]
+
+
+def look_alikes(configs: Sequence[Config]) -> list[Problem]:
+    """Agents whose ids differ from one loaded before only in upper and lower case."""
+    first: dict[str, Config] = {}
+    return [
+        _at_id(
+            config,
+            f"agent {config.id!r} differs only in case from {earlier.id!r} of {_file(earlier)}",
+        )
+        for config in configs
+        if (earlier := first.setdefault(config.id.casefold(), config)).id != config.id
+    ]
+
+
+def default_agent(configs: Iterable[Config], name: str | None) -> list[Problem]:
+    """The complaint when DEFAULT_AGENT names no agent that was loaded; blank means not set."""
+    ids = [config.id for config in configs]
+    if name is None or not name.strip() or name in ids:
+        return []
+    message = f"there is no agent {name!r}; the loaded ones are {', '.join(map(repr, ids))}"
+    return [Problem("DEFAULT_AGENT", 0, "", message)]
+
+
+def _idle_servers(config: Config) -> Iterator[Problem]:
+    if config.mcp.servers and config.agent.mcp_filter == ():
+        message = "lets no MCP tool through; leave the key out to use the tools of every server"
+        yield config.source.problem(("agent", "mcp_filter"), message)
+
+
+def _narrow_window(config: Config) -> Iterator[Problem]:
+    match config.agent.llm:
+        case OpenAI(max_tokens=int(reply), context_window=int(window)) if reply >= window:
+            message = f"{reply} leaves no room for a question in a context_window of {window}"
+            yield config.source.problem(("agent", "llm", "max_tokens"), message)
+
+
+def _clash(config: Config, earlier: Config) -> Problem:
+    if config.agent.alias and config.agent.alias == earlier.agent.alias:
+        message = f"each agent needs a unique alias: {_file(earlier)} has {config.id!r} already"
+    else:
+        message = f"same agent name {config.id!r} as in {_file(earlier)}: give one of them an alias"
+    return _at_id(config, message)
+
+
+def _at_id(config: Config, message: str) -> Problem:
+    return config.source.problem(("agent", "alias" if config.agent.alias else "name"), message)
+
+
+def _file(config: Config) -> str:
+    return config.source.file or "another file"

@@ -1,0 +1,75 @@
+"""What to tell people about keys and words that exist elsewhere, later, or no more. Only data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from aura.config.schema import Agent, Document, HttpStreamable, Mcp, OpenAI, Scripted, Stdio
+
+LATER: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
+    Document: frozenset({"hitl", "memory_dir", "orchestration", "tools", "vector_stores"}),
+    Agent: frozenset(
+        {
+            "client_tool_filter",
+            "enable_client_tools",
+            "nudge_last_turn",
+            "nudge_turns_remaining",
+            "on_disconnect",
+            "scratchpad",
+            "skills",
+        }
+    ),
+    Mcp: frozenset({"sanitize_schemas"}),
+    HttpStreamable: frozenset({"headers_from_request", "scratchpad"}),
+    Stdio: frozenset({"per_request", "scratchpad"}),
+}
+"""Keys of the configuration language that this version does not read yet, by table."""
+
+LATER_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "provider": ("anthropic", "bedrock", "gemini", "ollama", "openrouter"),
+    "transport": ("sse",),
+}
+"""The same for the words that select a kind of table."""
+
+REQUIRED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
+    (Document, "agent"): "it says who answers with `name` and `system_prompt`",
+    (Agent, "llm"): "it selects the model with `provider` and `model`",
+}
+"""What a missing table is for."""
+
+REFUSED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
+    (Document, "llm"): (
+        "the legacy top-level [llm] table is not read any more: move it to [agent.llm], its "
+        "provider parameters to [agent.llm.additional_params], and give a worker a model of its "
+        "own in [orchestration.worker.<name>.llm]"
+    ),
+}
+"""Keys that are an error although the table tolerates unknown ones."""
+
+_BOTH_LLMS: Final = {
+    "num_ctx": "it belongs in [agent.llm.additional_params]",
+    "num_predict": "it belongs in [agent.llm.additional_params]",
+    "fallback_tool_parsing": 'it is only for provider = "ollama"',
+    "region": 'it is only for provider = "bedrock"',
+    "profile": 'it is only for provider = "bedrock"',
+}
+
+_MOVED_TO_LLM: Final = (
+    "additional_params",
+    "context_window",
+    "max_tokens",
+    "reasoning_effort",
+    "temperature",
+)
+
+MOVED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
+    **{(Agent, key): "it belongs in [agent.llm]" for key in _MOVED_TO_LLM},
+    **{(llm, key): hint for llm in (OpenAI, Scripted) for key, hint in _BOTH_LLMS.items()},
+    (Document, "vector_store"): "the tables are written [[vector_stores]]",
+    (Document, "workers"): "workers are written [orchestration.worker.<name>]",
+    (Document, "orchestrator"): "the coordinator is configured by [agent] and [orchestration]",
+}
+"""Where a key that is not known here should go."""

@@ -1,0 +1,66 @@
+"""Everything that can happen while a request is answered, as frozen msgspec structs."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from aura.events.base import MAIN, AgentEvent, Event, Json
+from aura.events.model import (
+    CompletionEnded,
+    CompletionStarted,
+    FinishReason,
+    ReasoningDelta,
+    Stopped,
+    TextDelta,
+    ToolCalled,
+    TurnUsage,
+)
+from aura.events.session import McpStatus, RunCompleted, RunFailed, ServerStatus, SessionInfo, Usage
+from aura.events.tools import ToolCompleted, ToolProgressed, ToolRequested, ToolStarted, ToolUsage
+
+AnyEvent: TypeAlias = (
+    SessionInfo
+    | McpStatus
+    | CompletionStarted
+    | TextDelta
+    | ReasoningDelta
+    | ToolCalled
+    | TurnUsage
+    | Stopped
+    | CompletionEnded
+    | ToolRequested
+    | ToolStarted
+    | ToolProgressed
+    | ToolCompleted
+    | ToolUsage
+    | Usage
+    | RunFailed
+    | RunCompleted
+)
+
+__all__ = [
+    "MAIN",
+    "AgentEvent",
+    "AnyEvent",
+    "CompletionEnded",
+    "CompletionStarted",
+    "Event",
+    "FinishReason",
+    "Json",
+    "McpStatus",
+    "ReasoningDelta",
+    "RunCompleted",
+    "RunFailed",
+    "ServerStatus",
+    "SessionInfo",
+    "Stopped",
+    "TextDelta",
+    "ToolCalled",
+    "ToolCompleted",
+    "ToolProgressed",
+    "ToolRequested",
+    "ToolStarted",
+    "ToolUsage",
+    "TurnUsage",
+    "Usage",
+]

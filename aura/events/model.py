@@ -1,0 +1,64 @@
+"""Events of one model call: what it streams, what it cost and why it stopped."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from aura.events.base import AgentEvent
+
+FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+
+
+class CompletionStarted(AgentEvent, frozen=True, kw_only=True):
+    """The model is about to be asked; `index` counts the completions of one agent from 0."""
+
+    index: int
+
+
+class TextDelta(AgentEvent, frozen=True, kw_only=True):
+    """A piece of the answer."""
+
+    text: str
+
+
+class ReasoningDelta(AgentEvent, frozen=True, kw_only=True):
+    """A piece of what the model thinks before it answers; a fragment, not a whole thought."""
+
+    wire: ClassVar[str | None] = "aura.reasoning"
+    content: str
+
+
+class ToolCalled(AgentEvent, frozen=True, kw_only=True):
+    """The model finished asking for a tool.
+
+    `arguments` is the JSON text as the model wrote it, which need not parse.
+    """
+
+    tool_id: str
+    tool_name: str
+    arguments: str
+
+
+class TurnUsage(AgentEvent, frozen=True, kw_only=True):
+    """What the provider billed for this call, in tokens.
+
+    `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` part of `completion_tokens`.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class Stopped(AgentEvent, frozen=True, kw_only=True):
+    """The provider said that the call is complete, and why."""
+
+    reason: FinishReason
+
+
+class CompletionEnded(AgentEvent, frozen=True, kw_only=True):
+    """The model call is over; `reason` is missing when it failed."""
+
+    index: int
+    reason: FinishReason | None = None

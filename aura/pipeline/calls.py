@@ -1,0 +1,108 @@
+"""Tool calls: from what the model wrote to what it is told."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from aura.events import AnyEvent, ToolCalled, ToolCompleted, ToolRequested
+from aura.pipeline.compose import Events, Failure, opened, settled, source
+from aura.pipeline.lanes import Lanes
+from aura.pipeline.ports import Outcome, Tool
+from aura.pipeline.run import Run
+
+Arguments: TypeAlias = dict[str, object]
+
+_decode_arguments = msgspec.json.Decoder(dict[str, object]).decode
+
+
+def parsed(call: ToolCalled) -> Arguments | Outcome:
+    """The arguments of a call, or what to tell the model when they are no JSON object."""
+    try:
+        return _decode_arguments(call.arguments.strip() or "{}")
+    except msgspec.DecodeError as error:
+        return Outcome(
+            text=f"JsonError: the arguments of {call.tool_name!r} are not a JSON object: {error}."
+            " Call the tool again with one JSON object.",
+            failure="arguments",
+        )
+
+
+def unknown(call: ToolCalled, tools: Mapping[str, Tool]) -> Outcome:
+    """What to tell a model that called a tool it was not offered."""
+    offered = ", ".join(sorted(tools)) or "none"
+    return Outcome(
+        text=f"ToolCallError: there is no tool named {call.tool_name!r}. Available: {offered}.",
+        failure="arguments",
+    )
+
+
+@source
+async def called(call: ToolCalled, tools: Mapping[str, Tool], run: Run) -> Events:
+    """One call: requested, whatever the tool reports, completed."""
+    begun = run.sources.clock()
+    arguments = parsed(call)
+    yield ToolRequested(
+        agent_id=call.agent_id,
+        tool_id=call.tool_id,
+        tool_name=call.tool_name,
+        arguments="{}" if isinstance(arguments, Outcome) else call.arguments.strip() or "{}",
+    )
+    tool = tools.get(call.tool_name)
+    outcome: Outcome | None = None
+    if tool is None:
+        outcome = unknown(call, tools)
+    elif isinstance(arguments, Outcome):
+        outcome = arguments
+    else:
+        async with opened(settled(tool.call(call, arguments))) as items:
+            async for item in items:
+                match item:
+                    case Outcome():
+                        outcome = item
+                    case Failure(error=error):
+                        run.log.error("tool adapter failed", tool=call.tool_name, exc_info=error)
+                    case _:
+                        yield item
+    yield completed(call, outcome, run.sources.clock() - begun)
+
+
+def completed(call: ToolCalled, outcome: Outcome | None, seconds: float) -> ToolCompleted:
+    """The end of a call; without an outcome the tool failed in a way it should not have."""
+    if outcome is None:
+        outcome = Outcome(
+            text=f"ToolCallError: the tool {call.tool_name!r} failed inside the server.",
+            failure="transport",
+        )
+    failed = outcome.failure is not None
+    return ToolCompleted(
+        agent_id=call.agent_id,
+        tool_id=call.tool_id,
+        tool_name=call.tool_name,
+        duration_ms=round(seconds * 1000),
+        success=not failed,
+        result=None if failed else outcome.text,
+        error=outcome.text if failed else None,
+    )
+
+
+@source
+async def calls(
+    requested: Sequence[ToolCalled], *, tools: Mapping[str, Tool], run: Run, parallel: int
+) -> Events:
+    """Every call of one completion, at most `parallel` at a time, each with its own end.
+
+    The events of one call keep their order; those of different calls interleave.
+    """
+    waiting = deque(requested)
+    lanes: Lanes[AnyEvent] = run.lanes()
+    for _ in range(min(parallel, len(waiting))):
+        lanes.add(called(waiting.popleft(), tools, run))
+    async with opened(lanes.events()) as events:
+        async for event in events:
+            yield event
+            if isinstance(event, ToolCompleted) and waiting:
+                lanes.add(called(waiting.popleft(), tools, run))

@@ -1,0 +1,77 @@
+"""The invariant of every run: what starts ends, exactly once, and nothing follows the end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable
+
+from aura.events import (
+    AnyEvent,
+    CompletionEnded,
+    CompletionStarted,
+    RunCompleted,
+    SessionInfo,
+    ToolCompleted,
+    ToolProgressed,
+    ToolRequested,
+    ToolStarted,
+)
+from aura.pipeline.compose import Events, opened, operator
+from aura.pipeline.ports import Log
+
+
+class Open:
+    """What has started in a run and not ended yet."""
+
+    def __init__(self) -> None:
+        self._started: set[str] = set()
+        self._known: set[str] = set()
+
+    def violation(self, event: AnyEvent) -> str | None:
+        """What is wrong with this event at this place, if anything; counts it."""
+        if "run" in self._known and "run" not in self._started:
+            return "an event after the end of the run"
+        match event:
+            case SessionInfo():
+                return self._start("run")
+            case RunCompleted():
+                left = sorted(self._started - {"run"})
+                return self._end("run") or (f"still open: {', '.join(left)}" if left else None)
+            case CompletionStarted():
+                return self._start(f"completion {event.agent_id} {event.index}")
+            case CompletionEnded():
+                return self._end(f"completion {event.agent_id} {event.index}")
+            case ToolRequested():
+                return self._start(f"tool call {event.tool_id}")
+            case ToolCompleted():
+                return self._end(f"tool call {event.tool_id}")
+            case ToolStarted() | ToolProgressed():
+                key = f"tool call {event.tool_id}"
+                return None if key in self._started else f"{key} is not open"
+            case _:
+                return None
+
+    def _start(self, key: str) -> str | None:
+        if key in self._known:
+            return f"{key} started twice"
+        self._known.add(key)
+        self._started.add(key)
+        return None
+
+    def _end(self, key: str) -> str | None:
+        if key not in self._started:
+            return f"{key} ended without having been open"
+        self._started.discard(key)
+        return None
+
+
+@operator
+async def checked(stream: AsyncIterable[AnyEvent], *, log: Log) -> Events:
+    """The same events; a broken invariant is logged as an error and changes nothing."""
+    state = Open()
+    async with opened(stream) as events:
+        async for event in events:
+            if problem := state.violation(event):
+                log.error("event stream is inconsistent", problem=problem, event_seen=repr(event))
+            yield event
+        if "run" in state._started:  # noqa: SLF001
+            log.error("event stream is inconsistent", problem="the run did not end")

@@ -1,0 +1,56 @@
+"""How streams are made, joined and closed. The only module that imports aiostream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar, cast
+
+from aiostream import operator as source
+from aiostream import pipable_operator as operator
+from aiostream.core import Stream, Streamer
+
+from aura.events import AnyEvent
+
+__all__ = ["Events", "Failure", "Stream", "opened", "operator", "settled", "source"]
+
+T = TypeVar("T")
+
+Events: TypeAlias = AsyncIterator[AnyEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The error that ended a stream, as its last item."""
+
+    error: Exception
+
+
+@asynccontextmanager
+async def opened(stream: AsyncIterable[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Iterate a stream and close it on the way out, whatever happened.
+
+    Unlike aiostream's own context, an error of the reader is not thrown into the stream, where a
+    careless `except` could swallow it.
+    """
+    iterator = cast("AsyncGenerator[T, None]", aiter(stream))
+    if isinstance(iterator, Streamer):
+        await iterator.__aenter__()
+    async with aclosing(iterator):
+        yield iterator
+
+
+async def settled(stream: AsyncIterable[T]) -> AsyncGenerator[T | Failure, None]:
+    """The same items; an error becomes the last one instead of being raised."""
+    async with opened(stream) as items:
+        while True:
+            try:
+                item = await anext(items)
+            except StopAsyncIteration:
+                return
+            except Exception as error:  # noqa: BLE001 - this is the place that catches
+                failure = Failure(error)
+                break
+            yield item
+    yield failure

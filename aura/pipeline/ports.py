@@ -1,0 +1,142 @@
+"""What the pipeline needs from the outside: conversations in, events out.
+
+Adapters implement these protocols; nothing here does any work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol, TypeAlias
+
+import msgspec
+
+from aura.events import AnyEvent, ServerStatus, ToolCalled, ToolProgressed, ToolStarted
+
+
+class User(msgspec.Struct, frozen=True):
+    """What a person said; `images` are URLs, `data:` URLs included."""
+
+    text: str
+    images: tuple[str, ...] = ()
+
+
+class Assistant(msgspec.Struct, frozen=True):
+    """What the model said and which tools it asked for."""
+
+    text: str
+    calls: tuple[ToolCalled, ...] = ()
+
+
+class ToolReply(msgspec.Struct, frozen=True):
+    """What a tool answered to the call `tool_id`."""
+
+    tool_id: str
+    tool_name: str
+    text: str
+
+
+Message: TypeAlias = User | Assistant | ToolReply
+
+
+class ToolSpec(msgspec.Struct, frozen=True):
+    """A tool as the model sees it; `parameters` is a JSON Schema, already encoded."""
+
+    name: str
+    description: str
+    parameters: msgspec.Raw
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a request may ask of a single model call; missing means the configured value."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] | None = None
+    response_format: msgspec.Raw | None = None
+    tool_choice: msgspec.Raw | None = None
+    parallel_tool_calls: bool | None = None
+
+
+class Prompt(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one model call depends on."""
+
+    agent_id: str
+    system: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    options: Options = Options()
+
+
+class Model(Protocol):
+    """A language model behind some provider."""
+
+    @property
+    def name(self) -> str:
+        """The model as clients see it: `provider/model`."""
+        ...
+
+    def stream(self, prompt: Prompt) -> AsyncIterator[AnyEvent]:
+        """Ask once. Gives `TextDelta`, `ReasoningDelta`, `ToolCalled` and `TurnUsage` in the
+        provider's order and one `Stopped` as the last event.
+
+        Raises `ProviderError`, before the first event or between two.
+        """
+        ...
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a tool call ended: the text for the model, and what kind of failure it is, if any.
+
+    `arguments`: the arguments were unusable; `tool`: the tool itself reported an error;
+    `transport`: the tool could not be reached or was lost on the way; `timeout`: it took too long.
+    """
+
+    text: str
+    failure: Literal["arguments", "tool", "transport", "timeout"] | None = None
+
+
+class Tool(Protocol):
+    """Something that a model can call."""
+
+    @property
+    def spec(self) -> ToolSpec:
+        """The tool as the model sees it."""
+        ...
+
+    def call(
+        self, call: ToolCalled, arguments: dict[str, object]
+    ) -> AsyncIterator[ToolStarted | ToolProgressed | Outcome]:
+        """Run the tool. The last item is its `Outcome`; a failure of the tool is one, too.
+
+        Closing the stream early abandons the call and tells the tool so.
+        """
+        ...
+
+
+class Toolbox(Protocol):
+    """The tools that an agent may use, which can change while the program runs."""
+
+    async def ready(self) -> None:
+        """Wait until every source of tools has been tried once. Bounded by the sources' own
+        deadlines; returns at once when nothing is being tried."""
+        ...
+
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools that can be called now, in a stable order and with unique names."""
+        ...
+
+    def statuses(self) -> tuple[ServerStatus, ...]:
+        """How each MCP server behind the toolbox is doing, sorted by name."""
+        ...
+
+
+class Log(Protocol):
+    """What we need of a bound structlog logger."""
+
+    def debug(self, event: str, **facts: object) -> object: ...  # noqa: D102
+    def info(self, event: str, **facts: object) -> object: ...  # noqa: D102
+    def warning(self, event: str, **facts: object) -> object: ...  # noqa: D102
+    def error(self, event: str, **facts: object) -> object: ...  # noqa: D102
+    def bind(self, **facts: object) -> Log: ...  # noqa: D102

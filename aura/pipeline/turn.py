@@ -1,0 +1,147 @@
+"""One turn of an agent: model, tools, model, until it answers or has had its rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from aura.events import (
+    AnyEvent,
+    CompletionEnded,
+    CompletionStarted,
+    FinishReason,
+    Stopped,
+    TextDelta,
+    ToolCalled,
+    ToolCompleted,
+    ToolUsage,
+    TurnUsage,
+)
+from aura.pipeline.agent import Agent
+from aura.pipeline.calls import calls
+from aura.pipeline.compose import Events, Failure, opened, settled, source
+from aura.pipeline.deadlines import first_within
+from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply
+from aura.pipeline.retried import retried
+from aura.pipeline.run import Run
+
+
+@source
+async def completion(agent: Agent, prompt: Prompt, index: int, run: Run) -> Events:
+    """One model call: started, what the model says, ended. Raises what the model raised."""
+    yield CompletionStarted(agent_id=agent.agent_id, index=index)
+    reason: FinishReason | None = None
+    failure: Failure | None = None
+    answer = first_within(
+        retried(lambda: agent.model.stream(prompt), run),
+        seconds=agent.first_chunk_timeout,
+        of=agent.model.name,
+    )
+    async with opened(settled(answer)) as events:
+        async for event in events:
+            if isinstance(event, Failure):
+                failure = event
+                break
+            if isinstance(event, Stopped):
+                reason = event.reason
+            yield event
+    yield CompletionEnded(agent_id=agent.agent_id, index=index, reason=reason)
+    if failure is not None:
+        raise failure.error
+
+
+@source
+async def turn(
+    agent: Agent, messages: Sequence[Message], run: Run, options: Options | None = None
+) -> Events:
+    """Ask, run the tools that were asked for, ask again.
+
+    Exactly `agent.turn_depth` rounds of tools; the completion after the last is offered none, so
+    it has to answer with what was gathered.
+    """
+    history = list(messages)
+    seen: set[str] = set()
+    for index in range(agent.turn_depth + 1):
+        last = index == agent.turn_depth
+        tools = {} if last else {tool.spec.name: tool for tool in agent.toolbox.tools()}
+        prompt = Prompt(
+            agent_id=agent.agent_id,
+            system=agent.system,
+            messages=tuple(history),
+            tools=tuple(tool.spec for tool in tools.values()),
+            options=options or Options(),
+        )
+        heard = Heard()
+        async with opened(completion(agent, prompt, index, run)) as events:
+            async for event in events:
+                if isinstance(event, ToolCalled):
+                    if last:
+                        run.log.warning("model asked for a tool in its last round", tool=event)
+                        continue
+                    event = distinct(event, seen)  # noqa: PLW2901 - the call as it goes on
+                heard.add(event)
+                yield event
+        if not heard.calls:
+            return
+        replies: dict[str, ToolReply] = {}
+        ran = calls(heard.calls, tools=tools, run=run, parallel=agent.parallel_calls)
+        async with opened(ran) as events:
+            async for event in events:
+                if isinstance(event, ToolCompleted):
+                    replies[event.tool_id] = reply(event)
+                yield event
+        if heard.usage is not None:
+            yield tool_usage(heard.calls, heard.usage)
+        history.append(Assistant(text="".join(heard.text), calls=tuple(heard.calls)))
+        history.extend(replies[call.tool_id] for call in heard.calls)
+
+
+class Heard:
+    """What one completion said, as far as the next one needs it."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.calls: list[ToolCalled] = []
+        self.usage: TurnUsage | None = None
+
+    def add(self, event: AnyEvent) -> None:
+        """Count one event of the completion."""
+        match event:
+            case TextDelta():
+                self.text.append(event.text)
+            case ToolCalled():
+                self.calls.append(event)
+            case TurnUsage():
+                self.usage = event
+            case _:
+                pass
+
+
+def distinct(call: ToolCalled, seen: set[str]) -> ToolCalled:
+    """The call under an id that no other call of the run has; adds it to `seen`.
+
+    Some servers number calls from 0 in every completion; events are correlated by this id.
+    """
+    tool_id, copy = call.tool_id, 1
+    while tool_id in seen:
+        copy += 1
+        tool_id = f"{call.tool_id}_{copy}"
+    seen.add(tool_id)
+    return call if tool_id == call.tool_id else msgspec.structs.replace(call, tool_id=tool_id)
+
+
+def reply(event: ToolCompleted) -> ToolReply:
+    """What the model is told about a call that is over."""
+    text = event.result if event.success else event.error
+    return ToolReply(tool_id=event.tool_id, tool_name=event.tool_name, text=text or "")
+
+
+def tool_usage(requested: Sequence[ToolCalled], usage: TurnUsage) -> ToolUsage:
+    """What the completion that asked for these tools was billed."""
+    return ToolUsage(
+        tool_ids=tuple(call.tool_id for call in requested),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.prompt_tokens + usage.completion_tokens,
+    )

@@ -1,0 +1,1 @@
+"""The stream of a run, written down as HTTP."""

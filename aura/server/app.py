@@ -1,0 +1,58 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from litestar import Litestar
+
+from aura.catalog import Catalog
+from aura.pipeline.run import Sources
+from aura.server.drain import Drain
+from aura.server.errors import answer_error
+from aura.server.routes import (
+    Backend,
+    aura_info,
+    authorized,
+    chat_completions,
+    health,
+    models,
+)
+from aura.server.settings import Settings
+
+
+def create_app(
+    agents: Callable[[], AbstractAsyncContextManager[Catalog]],
+    settings: Settings | None = None,
+    *,
+    drain: Drain | None = None,
+    sources: Sources | None = None,
+    ready: Callable[[Catalog], None] | None = None,
+) -> Litestar:
+    """An application that serves the agents opened by `agents` for as long as it runs.
+
+    `drain` lets the caller shut it down gracefully; `ready` is called once it can answer.
+    """
+    settings = settings or Settings()
+    drain = drain or Drain(most=settings.max_concurrent_requests)
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with agents() as catalog:
+            app.state.backend = Backend(
+                settings=settings, catalog=catalog, drain=drain, sources=sources or Sources()
+            )
+            if ready is not None:
+                ready(catalog)
+            yield
+
+    return Litestar(
+        route_handlers=[health, models, aura_info, chat_completions],
+        guards=[authorized],
+        exception_handlers={Exception: answer_error},
+        lifespan=[lifespan],
+        logging_config=None,
+        openapi_config=None,
+        request_max_body_size=settings.max_body_bytes or None,
+    )

@@ -1,0 +1,203 @@
+"""The chat completion request, and what it means to an agent.
+
+The format is OpenAI's Chat Completions API; what is not listed in `ChatRequest` is reported as
+ignored, never silently dropped.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from aura.errors import RequestError
+from aura.pipeline.ports import Assistant, Message, Options, User
+
+NULL = msgspec.Raw(b"null")
+
+
+class Function(msgspec.Struct, frozen=True):
+    """The function of a tool call in a conversation."""
+
+    name: str
+    arguments: str = "{}"
+
+
+class CalledTool(msgspec.Struct, frozen=True):
+    """A tool call that an assistant message carries."""
+
+    id: str
+    function: Function
+    type: str = "function"
+
+
+class ImageUrl(msgspec.Struct, frozen=True):
+    """Where an image is."""
+
+    url: str
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A part of a message; which field counts depends on `type`."""
+
+    type: str
+    text: str | None = None
+    image_url: ImageUrl | None = None
+
+
+class ChatMessage(msgspec.Struct, frozen=True):
+    """A message of the conversation, as clients send it."""
+
+    role: str
+    content: str | list[Part] | None = None
+    tool_calls: list[CalledTool] | None = None
+    tool_call_id: str | None = None
+    name: str | None = None
+
+
+class StreamOptions(msgspec.Struct, frozen=True):
+    """How the stream should end."""
+
+    include_usage: bool = False
+
+
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a request that mean something here."""
+
+    messages: list[ChatMessage]
+    model: str | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    metadata: dict[str, str] | None = None
+    user: str | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    response_format: msgspec.Raw = NULL
+    tool_choice: msgspec.Raw = NULL
+
+
+OVERRIDES = {
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "seed": "seed",
+    "stop": "stop",
+    "response_format": "response_format",
+    "tool_choice": "tool_choice",
+}
+"""Request field to the word in `allow_request_overrides` that lets it through."""
+
+ALWAYS_READ = frozenset({"messages", "model", "stream", "stream_options", "metadata", "user"})
+
+_decode = msgspec.json.Decoder(ChatRequest).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def parsed_request(body: bytes) -> ChatRequest:
+    """The request in `body`. Raises `RequestError`: 400 when it is not JSON, 422 when it is JSON
+    of another shape."""
+    try:
+        return _decode(body)
+    except msgspec.ValidationError as error:
+        message = f"The request body has the wrong shape: {error}."
+        raise RequestError(message, status=422) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"The request body is not valid JSON: {error}."
+        raise RequestError(message, status=400) from None
+
+
+def ignored_fields(body: bytes, allowed: frozenset[str]) -> tuple[str, ...]:
+    """The fields of the request that have no effect on this agent, in the order they came."""
+    return tuple(
+        field
+        for field, value in _decode_fields(body).items()
+        if field not in ALWAYS_READ
+        and OVERRIDES.get(field) not in allowed
+        and _given(value) is not None
+    )
+
+
+def options(request: ChatRequest, allowed: frozenset[str]) -> Options:
+    """What the request may ask of each model call, given the overrides that the agent allows."""
+    stop = [request.stop] if isinstance(request.stop, str) else request.stop
+    limit = request.max_completion_tokens
+    wanted = {
+        "max_tokens": request.max_tokens if limit is None else limit,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "seed": request.seed,
+        "stop": None if stop is None else tuple(stop),
+        "response_format": _given(request.response_format),
+        "tool_choice": _given(request.tool_choice),
+    }
+    return msgspec.structs.replace(
+        Options(),
+        **{name: value for name, value in wanted.items() if name in allowed and value is not None},
+    )
+
+
+def _given(value: msgspec.Raw) -> msgspec.Raw | None:
+    return None if bytes(value) == b"null" else value.copy()
+
+
+def conversation(messages: list[ChatMessage]) -> tuple[Message, ...]:
+    """The conversation that the agent continues. Raises `RequestError` when it cannot.
+
+    System messages are left out: the configured prompt is the only one. So are tool messages and
+    tool calls, since the caller's tools are not offered to the model, and messages without text.
+    """
+    if not messages:
+        raise RequestError("No messages provided.", param="messages")
+    last = messages[-1].role
+    if last != "user":
+        message = f"The last message must be from the user, but its role is {last!r}."
+        raise RequestError(message, param="messages")
+    found = [_message(message, index) for index, message in enumerate(messages)]
+    kept = tuple(message for message in found[:-1] if message is not None)
+    return (*kept, found[-1] or User(text=""))
+
+
+def _message(message: ChatMessage, index: int) -> Message | None:
+    match message.role:
+        case "user":
+            text, images = _content(message, index)
+            return User(text=text, images=images) if text.strip() or images else None
+        case "assistant":
+            text, _ = _content(message, index)
+            return Assistant(text=text) if text.strip() else None
+        case _:
+            return None
+
+
+def dropped_roles(messages: list[ChatMessage]) -> tuple[str, ...]:
+    """The roles whose messages the agent does not get to see, sorted."""
+    return tuple(sorted({message.role for message in messages} - {"user", "assistant"}))
+
+
+def _content(message: ChatMessage, index: int) -> tuple[str, tuple[str, ...]]:
+    if message.content is None:
+        return "", ()
+    if isinstance(message.content, str):
+        return message.content, ()
+    texts: list[str] = []
+    images: list[str] = []
+    for position, part in enumerate(message.content):
+        match part:
+            case Part(type="text", text=str(text)):
+                texts.append(text)
+            case Part(type="image_url", image_url=ImageUrl(url=url)) if message.role == "user":
+                images.append(url)
+            case _:
+                raise _unsupported(part, message.role, f"messages[{index}].content[{position}]")
+    return "".join(texts), tuple(images)
+
+
+def _unsupported(part: Part, role: str, place: str) -> RequestError:
+    return RequestError(
+        f"{place}: a part of type {part.type!r} is not supported in a message of role {role!r};"
+        " send text, or image_url in a user message.",
+        param="messages",
+    )

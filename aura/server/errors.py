@@ -1,0 +1,87 @@
+"""Errors as OpenAI clients expect them: one JSON shape for every status."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from aura.errors import RequestError
+from aura.events import RunFailed
+
+TYPES = {400: "invalid_request_error", 429: "rate_limit_error", 500: "internal_error"}
+
+MESSAGES = {
+    404: "There is nothing at {path}. The API is under /v1/models and /v1/chat/completions.",
+    405: "{method} is not allowed at {path}.",
+    413: "The request body is larger than this server accepts (--max-body-bytes).",
+}
+
+
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The inner object of an OpenAI error answer."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """An OpenAI error answer, whole."""
+
+    error: ErrorBody
+
+
+def error_type(status: int) -> str:
+    """The `type` of an error whose status says all there is to say."""
+    if status in TYPES:
+        return TYPES[status]
+    return "invalid_request_error" if status < 500 else "upstream_error"
+
+
+def failed_answer(event: RunFailed) -> ErrorAnswer:
+    """A failed run as an error answer."""
+    return ErrorAnswer(
+        ErrorBody(message=event.message, type=error_type(event.status), code=event.code)
+    )
+
+
+def retry_headers(seconds: float | None) -> dict[str, str]:
+    """`Retry-After` in whole seconds (RFC 9110), when there is something to say."""
+    return {} if seconds is None else {"retry-after": str(math.ceil(seconds))}
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
+    """Turn whatever a handler or the framework raised into an error answer."""
+    match error:
+        case RequestError():
+            return Response(
+                ErrorAnswer(
+                    ErrorBody(
+                        message=str(error), type=error.type, param=error.param, code=error.code
+                    )
+                ),
+                status_code=error.status,
+                headers=retry_headers(error.retry_after),
+            )
+        case HTTPException(status_code=status) if status < 500:
+            text = MESSAGES.get(status, error.detail)
+            message = text.format(path=request.url.path, method=request.method)
+            return Response(
+                ErrorAnswer(ErrorBody(message=message, type=error_type(status))),
+                status_code=status,
+                headers=error.headers,
+            )
+        case _:
+            structlog.get_logger().error("request failed", path=request.url.path, exc_info=error)
+            return Response(
+                ErrorAnswer(
+                    ErrorBody(message="The server failed; its log says why.", type="internal_error")
+                ),
+                status_code=500,
+            )

@@ -1,0 +1,71 @@
+"""The events of a run, folded into one JSON answer."""
+
+from __future__ import annotations
+
+import msgspec
+
+from aura.events import AnyEvent, RunCompleted, RunFailed, TextDelta, Usage
+from aura.server.completion import ChatCompletion, Choice, Delta, usage_body
+from aura.server.errors import failed_answer
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Fold:
+    """What a JSON client gets to see of a run: all of its text, in one piece."""
+
+    def __init__(
+        self, *, completion_id: str, created: int, model: str, session_id: str, error_text: bool
+    ) -> None:
+        self._completion_id = completion_id
+        self._created = created
+        self._model = model
+        self._session_id = session_id
+        self._error_text = error_text
+        self._text: list[str] = []
+        self._usage: Usage | None = None
+        self._reason = "stop"
+        self.failure: RunFailed | None = None
+
+    def add(self, event: AnyEvent) -> None:
+        """Count one event."""
+        match event:
+            case TextDelta():
+                self._text.append(event.text)
+            case Usage():
+                self._usage = event
+            case RunFailed():
+                self.failure = event
+            case RunCompleted(reason=str(reason)):
+                self._reason = reason
+            case _:
+                pass
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer."""
+        return 200 if self.failure is None or self._error_text else self.failure.status
+
+    def body(self) -> bytes:
+        """The answer, or the error when the run failed."""
+        if self.failure is not None:
+            if not self._error_text:
+                return _encode(failed_answer(self.failure))
+            self._text.append(self.failure.message)
+        return _encode(
+            ChatCompletion(
+                id=self._completion_id,
+                object="chat.completion",
+                created=self._created,
+                model=self._model,
+                choices=(
+                    Choice(
+                        index=0,
+                        message=Delta(role="assistant", content="".join(self._text)),
+                        finish_reason=self._reason,
+                    ),
+                ),
+                usage=usage_body(self._usage),
+                metadata={"chat_session_id": self._session_id},
+            )
+        )

@@ -1,0 +1,57 @@
+"""What a client gets to see of a run: the server's settings, adjusted by request headers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from aura.errors import RequestError
+from aura.server.settings import Settings, ToolResultMode
+
+
+class Mode(msgspec.Struct, frozen=True, kw_only=True):
+    """How events become frames.
+
+    `events` are all `aura.*` events but the reasoning, which is asked for on its own.
+    `result_limit` is in characters, 0 for no limit. `bare` sends `aura.*` payloads on their own
+    instead of merged into an empty chunk; `error_text` reports a failure as text of the answer;
+    `usage_chunk` adds the last chunk that `stream_options.include_usage` asks for.
+    """
+
+    events: bool = False
+    reasoning: bool = False
+    bare: bool = False
+    tool_results: ToolResultMode = "none"
+    result_limit: int = 1000
+    error_text: bool = False
+    usage_chunk: bool = False
+
+
+def mode(settings: Settings, headers: Mapping[str, str], *, usage_chunk: bool = False) -> Mode:
+    """The mode of one request: `X-Aura-Events` and `X-Aura-Event-Frames` win over the settings.
+
+    Raises `RequestError` for a header with a word that is not known.
+    """
+    asked = _word(headers, "x-aura-events", ("all", "none", "reasoning"))
+    frames = _word(headers, "x-aura-event-frames", ("merged", "bare"))
+    events, reasoning = settings.aura_custom_events, settings.aura_emit_reasoning
+    if asked is not None:
+        events, reasoning = asked == "all", asked in ("all", "reasoning")
+    return Mode(
+        events=events,
+        reasoning=reasoning and (events or asked is not None),
+        bare=(frames or settings.aura_event_frames) == "bare",
+        tool_results=settings.tool_result_mode,
+        result_limit=settings.tool_result_max_length,
+        error_text=settings.error_style == "text",
+        usage_chunk=usage_chunk,
+    )
+
+
+def _word(headers: Mapping[str, str], name: str, known: tuple[str, ...]) -> str | None:
+    word = headers.get(name)
+    if word is None or word.strip().lower() in known:
+        return None if word is None else word.strip().lower()
+    message = f"The header {name} is {word!r}, but must be one of {', '.join(known)}."
+    raise RequestError(message, param=name)

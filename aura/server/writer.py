@@ -1,0 +1,128 @@
+"""Batches of events into the ASGI messages of one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Send
+
+from aura.events import (
+    AnyEvent,
+    CompletionEnded,
+    CompletionStarted,
+    McpStatus,
+    RunCompleted,
+    RunFailed,
+    SessionInfo,
+)
+from aura.server.errors import retry_headers
+from aura.server.fold import Fold
+from aura.server.frames import KEEPALIVE, Frames
+from aura.server.timing import Timing
+
+SSE_HEADERS = {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
+JSON_HEADERS = {"content-type": "application/json"}
+
+PRELUDE = (SessionInfo, McpStatus, CompletionStarted, CompletionEnded, RunFailed, RunCompleted)
+"""Events that come before the provider's first word, or without one."""
+
+
+class Writer(Protocol):
+    """Writes one answer."""
+
+    async def write(self, batch: list[AnyEvent]) -> bool:
+        """Write what the batch adds. Gives whether the answer is complete."""
+        ...
+
+
+class JsonWriter:
+    """Writes the whole answer once the run is over."""
+
+    def __init__(self, fold: Fold, *, send: Send, headers: Mapping[str, str]) -> None:
+        self._fold = fold
+        self._send = send
+        self._headers = headers
+
+    async def write(self, batch: list[AnyEvent]) -> bool:
+        """Count the batch; write when it ends the run."""
+        for event in batch:
+            self._fold.add(event)
+        if not _ends(batch):
+            return False
+        failure = self._fold.failure
+        headers = {**self._headers, **JSON_HEADERS}
+        if failure is not None:
+            headers |= retry_headers(failure.retry_after)
+        await self._send(_start(self._fold.status, headers))
+        await self._send(_body(self._fold.body(), more=False))
+        return True
+
+
+class StreamWriter:
+    """Writes every batch as it comes, everything that is ready in one piece.
+
+    The status line waits for the provider's first word or until `timing` releases it, so that a
+    run that fails at once is answered by `early`, with the status that fits.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        *,
+        early: JsonWriter | None,
+        send: Send,
+        headers: Mapping[str, str],
+        timing: Timing,
+        clock: Callable[[], float],
+    ) -> None:
+        self._frames = frames
+        self._early = early
+        self._send = send
+        self._headers = headers
+        self._timing = timing
+        self._clock = clock
+        self._held: list[AnyEvent] = []
+
+    async def write(self, batch: list[AnyEvent]) -> bool:
+        """Write the frames of the batch, or a comment when it is time for one."""
+        ended = _ends(batch)
+        self._held += batch
+        if self._timing.wrote is None:
+            if not any(not isinstance(event, PRELUDE) for event in self._held):
+                failed = any(isinstance(event, RunFailed) for event in self._held)
+                if ended and failed and self._early is not None:
+                    return await self._early.write(self._held)
+                if not ended and self._timing.due(self._clock()) != "release":
+                    return False
+            await self._put(_start(200, {**self._headers, **SSE_HEADERS}))
+        held, self._held = self._held, []
+        data = b"".join([self._frames.render(event) for event in held])
+        if not data and self._timing.due(self._clock()) == "keepalive":
+            data = KEEPALIVE
+        if data:
+            await self._put(_body(data, more=not ended))
+        return ended
+
+    async def _put(self, message: HTTPResponseStartEvent | HTTPResponseBodyEvent) -> None:
+        self._timing.writing_since = self._clock()
+        await self._send(message)
+        self._timing.wrote = self._clock()
+        self._timing.writing_since = None
+
+
+def _ends(batch: list[AnyEvent]) -> bool:
+    return bool(batch) and isinstance(batch[-1], RunCompleted)
+
+
+def _start(status: int, headers: Mapping[str, str]) -> HTTPResponseStartEvent:
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": encoded}
+
+
+def _body(data: bytes, *, more: bool) -> HTTPResponseBodyEvent:
+    return {"type": "http.response.body", "body": data, "more_body": more}

@@ -1,0 +1,185 @@
+"""Our request against the one that the openai SDK sends for the same conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import msgspec
+import openai
+import pytest
+
+from aura.adapters.models._openai_messages import Settings, request_body
+from aura.events import ToolCalled
+from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply, ToolSpec, User
+
+PARAMETERS = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
+TOOL = ToolSpec("list_files", "Lists files", msgspec.Raw(msgspec.json.encode(PARAMETERS)))
+CALL = ToolCalled(
+    agent_id="main", tool_id="call_1", tool_name="list_files", arguments='{"path": 1}'
+)
+TALK: tuple[Message, ...] = (
+    User("What is in /tmp?"),
+    Assistant("", (CALL,)),
+    ToolReply("call_1", "list_files", "a.txt"),
+    Assistant("One file: a.txt"),
+    User("And here?", ("data:image/png;base64,AAAA", "https://example.org/a.png")),
+)
+
+
+def body(
+    *messages: Message,
+    system: str = "",
+    tools: tuple[ToolSpec, ...] = (),
+    options: Options | None = None,
+    official: bool = True,
+    **settings: Any,
+) -> dict[str, Any]:
+    prompt = Prompt(
+        agent_id="main",
+        system=system,
+        messages=messages,
+        tools=tools,
+        options=options or Options(),
+    )
+    sent = request_body(prompt, Settings(model="gpt-5.2", official=official, **settings))
+    return msgspec.json.decode(sent)
+
+
+@pytest.mark.anyio
+async def test_the_request_is_the_one_of_the_sdk() -> None:
+    seen: list[bytes] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.content)
+        return httpx2.Response(200, text="data: [DONE]\n\n")
+
+    transport = httpx2.MockTransport(answer)
+    async with openai.AsyncOpenAI(
+        api_key="k", http_client=httpx2.AsyncClient(transport=transport)
+    ) as client:
+        stream = await client.chat.completions.create(
+            model="gpt-5.2",
+            messages=[
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": "What is in /tmp?"},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {
+                            "id": "call_1",
+                            "type": "function",
+                            "function": {"name": "list_files", "arguments": '{"path": 1}'},
+                        }
+                    ],
+                },
+                {"role": "tool", "tool_call_id": "call_1", "content": "a.txt"},
+                {"role": "assistant", "content": "One file: a.txt"},
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "And here?"},
+                        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+                        {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
+                    ],
+                },
+            ],
+            tools=[
+                {
+                    "type": "function",
+                    "function": {
+                        "name": "list_files",
+                        "description": "Lists files",
+                        "parameters": PARAMETERS,
+                    },
+                }
+            ],
+            tool_choice={"type": "function", "function": {"name": "list_files"}},
+            parallel_tool_calls=False,
+            temperature=0.0,
+            top_p=0.5,
+            seed=7,
+            stop=["END"],
+            max_completion_tokens=100,
+            reasoning_effort="low",
+            response_format={"type": "json_object"},
+            stream=True,
+            stream_options={"include_usage": True, "include_obfuscation": False},
+            extra_body={"verbosity": "low"},
+        )
+        await stream.close()
+    choice = msgspec.Raw(b'{"type":"function","function":{"name":"list_files"}}')
+    options = Options(
+        max_tokens=100,
+        temperature=0.0,
+        top_p=0.5,
+        seed=7,
+        stop=("END",),
+        response_format=msgspec.Raw(b'{"type":"json_object"}'),
+        tool_choice=choice,
+        parallel_tool_calls=False,
+    )
+    ours = body(
+        *TALK,
+        system="Be brief.",
+        tools=(TOOL,),
+        options=options,
+        temperature=0.9,
+        max_tokens=5,
+        reasoning_effort="low",
+        additional_params={"verbosity": "low"},
+    )
+    assert msgspec.json.decode(seen[0]) == ours
+
+
+def test_the_least_request() -> None:
+    assert body(User("Hi")) == {
+        "model": "gpt-5.2",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True, "include_obfuscation": False},
+    }
+
+
+def test_a_compatible_server_is_sent_what_it_knows() -> None:
+    sent = body(User("Hi"), official=False, max_tokens=9)
+    assert sent["stream_options"] == {"include_usage": True}
+    assert sent["max_tokens"] == 9
+    assert "max_completion_tokens" not in sent
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("official", [True, False])
+def test_a_limit_of_the_additional_parameters_is_the_only_one(limit: str, official: bool) -> None:
+    sent = body(
+        User("Hi"),
+        official=official,
+        options=Options(max_tokens=1),
+        max_tokens=2,
+        additional_params={limit: 3},
+    )
+    assert {limit: 3} == {name: sent[name] for name in sent if name.startswith("max_")}
+
+
+def test_additional_parameters_win_shallowly() -> None:
+    sent = body(
+        User("Hi"),
+        reasoning_effort="low",
+        additional_params={"reasoning_effort": "none", "stream_options": {"x": 1}},
+    )
+    assert sent["reasoning_effort"] == "none"
+    assert sent["stream_options"] == {"x": 1}
+
+
+def test_without_tools_nothing_is_said_about_them() -> None:
+    options = Options(tool_choice=msgspec.Raw(b'"auto"'), parallel_tool_calls=True)
+    assert (
+        not {"tools", "tool_choice", "parallel_tool_calls"}
+        & body(User("Hi"), options=options).keys()
+    )
+
+
+def test_an_image_without_words() -> None:
+    (message,) = body(User("", ("u",)))["messages"]
+    assert message["content"] == [{"type": "image_url", "image_url": {"url": "u"}}]
