@@ -46,8 +46,8 @@ class Gone(Exception):
 async def keep(link: Link, *, log: Log, random: Callable[[], float]) -> Never:
     """Connect, serve the calls of the link, and connect again, until cancelled.
 
-    The first new attempt is made at once; the pauses before the next ones double from half a
-    second to half a minute, minus up to half of it by `random`.
+    While a connection that worked is made anew at once, calls wait for it; otherwise they fail
+    until an attempt succeeds.
     """
     log = log.bind(mcp_server=link.server.name)
     attempt = 0
@@ -59,15 +59,27 @@ async def keep(link: Link, *, log: Log, random: Callable[[], float]) -> Never:
             await _connected(link, statuses, log)
         except* Exception as group:  # noqa: BLE001 - it concerns this server only
             reason = explained(group, statuses)
-        if link.status.status == "connected" and anyio.current_time() - begun >= STEADY:
-            attempt = 0
-        link.failed(reason)
-        while pending := link.waiting():
-            pending.end(lost(link.server.name))
-        log.warning("MCP server is not connected", reason=reason, attempt=attempt)
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (attempt - 1)) if attempt else 0.0
-        await anyio.sleep(pause * (1 - random() / 2))
-        attempt += 1
+        worked = link.status.status == "connected"
+        steady = worked and anyio.current_time() - begun >= STEADY
+        attempt = 0 if steady else attempt + 1
+        wait = pause(attempt, random())
+        log.warning("MCP server is not connected", reason=reason, next_attempt_seconds=wait)
+        if worked and not wait:
+            link.lost()
+        else:
+            link.failed(reason)
+        await anyio.sleep(wait)
+
+
+def pause(attempt: int, chance: float) -> float:
+    """Seconds before the next attempt, `attempt` of them having failed in a row.
+
+    None after the first; then they double from half a second to half a minute, minus up to half
+    of it by `chance`.
+    """
+    if attempt <= 1:
+        return 0.0
+    return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempt - 2, 16)) * (1 - chance / 2)
 
 
 async def _connected(link: Link, statuses: Statuses, log: Log) -> None:
@@ -84,8 +96,8 @@ async def _connected(link: Link, statuses: Statuses, log: Log) -> None:
             link.connected(tools)
             async with anyio.create_task_group() as calls:
                 calls.start_soon(_raise_when, gone)
-                async for pending in link.calls:
-                    calls.start_soon(_served, pending, client, link.server, gone)
+                while True:
+                    calls.start_soon(_served, await link.next_call(), client, link.server, gone)
     raise TimeoutError(f"it did not answer within {limit:g} seconds")
 
 

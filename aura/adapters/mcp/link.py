@@ -94,7 +94,11 @@ class Pending:
 
 
 class Link:
-    """A server and its state, shared by every agent that uses it."""
+    """A server and its state, shared by every agent that uses it.
+
+    Not attempted yet, or lost and being made anew: calls wait. Failed: calls fail at once, until a
+    later attempt succeeds.
+    """
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -103,7 +107,8 @@ class Link:
         self._state: State = "not_attempted"
         self._reason: str | None = None
         self._tried = anyio.Event()
-        self._send, self.calls = anyio.create_memory_object_stream[Pending](math.inf)
+        self._waiting: deque[Pending] = deque()
+        self._handed_over = anyio.Event()
 
     @property
     def status(self) -> ServerStatus:
@@ -117,23 +122,30 @@ class Link:
         )
 
     async def tried(self) -> None:
-        """Wait until the first attempt to connect is over."""
+        """Wait until the attempt to connect that is under way, if one is, is over."""
         await self._tried.wait()
 
     def connected(self, tools: tuple[Listed, ...]) -> None:
         """The server answers, and this is what it offers."""
         self._set("connected", tools, None)
 
-    def failed(self, reason: str) -> None:
-        """The server cannot be reached, and this is why."""
-        self._set("failed", (), reason)
+    def lost(self) -> None:
+        """The connection is gone and is being made anew; calls wait for that, tools are kept."""
+        self._state = "not_attempted"
+        self._tried = anyio.Event()
 
-    def waiting(self) -> Pending | None:
-        """A call that was handed over but not begun, if there is one."""
-        try:
-            return self.calls.receive_nowait()
-        except anyio.WouldBlock:
-            return None
+    def failed(self, reason: str) -> None:
+        """The server cannot be reached, and this is why. Ends the calls that were not taken."""
+        self._set("failed", (), reason)
+        while self._waiting:
+            self._waiting.popleft().end(self.unreachable())
+
+    async def next_call(self) -> Pending:
+        """The call that was handed over first and not taken yet. For the owner alone."""
+        while not self._waiting:
+            self._handed_over = anyio.Event()
+            await self._handed_over.wait()
+        return self._waiting.popleft()
 
     def _set(self, state: State, tools: tuple[Listed, ...], reason: str | None) -> None:
         self._state, self._reason = state, reason
@@ -146,11 +158,12 @@ class Link:
         self, tool: str, call: ToolCalled, arguments: dict[str, object]
     ) -> AsyncGenerator[Item, None]:
         """Have the owner call `tool`, the server's own name. Closing early abandons the call."""
-        if self._state != "connected":
+        if self._state == "failed":
             yield self.unreachable()
             return
         pending = Pending(tool, call, arguments)
-        self._send.send_nowait(pending)
+        self._waiting.append(pending)
+        self._handed_over.set()
         try:
             async with opened(pending.items()) as items:
                 async for item in items:
@@ -160,9 +173,9 @@ class Link:
 
     def unreachable(self) -> Outcome:
         """What the model is told while the server is down."""
-        reason = self._reason or "it is not connected yet"
         return Outcome(
-            text=f"ToolCallError: the MCP server {self.server.name!r} cannot be reached: {reason}."
+            text=f"ToolCallError: the MCP server {self.server.name!r} cannot be reached:"
+            f" {self._reason}."
             " It is being retried; other tools still work.",
             failure="transport",
         )
