@@ -25,6 +25,7 @@ from aura.adapters.models.transport import Transport
 from aura.catalog import Catalog, Served, ServerInfo
 from aura.config.schema import Config, HttpStreamable, Llm, OpenAI, Scripted, Stdio
 from aura.config.schema import Server as McpServer
+from aura.errors import Problem, ScriptError
 from aura.pipeline.agent import Agent
 from aura.pipeline.ports import Log, Model
 from aura.pipeline.run import Sources
@@ -56,6 +57,20 @@ async def open_agents(
         tasks.cancel_scope.cancel()
     if error is not None:
         raise error
+
+
+def problems(configs: Sequence[Config]) -> list[Problem]:
+    """What only shows when an agent is built, without building it: unusable script files."""
+    found: list[Problem] = []
+    for config in configs:
+        if isinstance(config.agent.llm, Scripted):
+            from aura.adapters.models.scripted import load_script
+
+            try:
+                load_script(config.agent.llm.script)
+            except ScriptError as error:
+                found.append(config.source.problem(("agent", "llm", "script"), str(error)))
+    return found
 
 
 class Shared:

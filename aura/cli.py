@@ -16,11 +16,12 @@ import anyio
 import structlog
 
 from aura import log
-from aura.build import open_agents
+from aura.build import open_agents, problems
 from aura.catalog import Catalog
+from aura.config.checks import default_agent
 from aura.config.dotenv import Environment, read_dotenv
 from aura.config.load import Loaded, load
-from aura.config.render import as_json
+from aura.config.render import as_toml
 from aura.errors import AuraError, ConfigError, Problem
 from aura.flags import add_options, settings
 from aura.oneshot import ask
@@ -105,10 +106,12 @@ def _config_path(given: str | None, environment: Environment) -> Path:
     return Path(given or environment.variables.get("CONFIG_PATH") or DEFAULT_CONFIG)
 
 
-def _load(path: Path, environment: Environment) -> Loaded:
+def _load(path: Path, environment: Environment, *, default: str | None = None) -> Loaded:
     loaded = load(path, environment.variables)
     for warning in loaded.warnings:
         _complain(f"warning: {warning}")
+    if found := [*default_agent(loaded.configs, default), *problems(loaded.configs)]:
+        raise ConfigError(found)
     return loaded
 
 
@@ -116,7 +119,7 @@ def _check(given: argparse.Namespace, environment: Environment) -> int:
     path = _config_path(given.path, environment)
     loaded = _load(path, environment)
     for config in loaded.configs:
-        print(as_json(config))
+        print(as_toml(config))
     warnings = len(loaded.warnings)
     agents = ", ".join(config.id for config in loaded.configs)
     _complain(f"{path}: {len(loaded.configs)} agent(s): {agents}; {warnings} warning(s)")
@@ -124,8 +127,8 @@ def _check(given: argparse.Namespace, environment: Environment) -> int:
 
 
 def _run(given: argparse.Namespace, environment: Environment) -> int:
-    loaded = _load(_config_path(given.config, environment), environment)
-    default = environment.variables.get("DEFAULT_AGENT")
+    default = (environment.variables.get("DEFAULT_AGENT") or "").strip() or None
+    loaded = _load(_config_path(given.config, environment), environment, default=default)
 
     async def run() -> int:
         async with open_agents(loaded.configs, default=default) as catalog:
@@ -140,7 +143,8 @@ def _run(given: argparse.Namespace, environment: Environment) -> int:
 
 def _serve(given: argparse.Namespace, environment: Environment) -> int:
     chosen = settings(vars(given), environment.variables)
-    loaded = _load(_config_path(given.config, environment), environment)
+    path = _config_path(given.config, environment)
+    loaded = _load(path, environment, default=chosen.default_agent)
     _refuse_strangers(chosen, allowed=given.allow_unauthenticated)
     _refuse_taken(chosen)
     drain = Drain(most=chosen.max_concurrent_requests)

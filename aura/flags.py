@@ -203,6 +203,8 @@ def _shown(default: object) -> object:
             return str(default).lower()
         case None | ():
             return "unset"
+        case float():
+            return f"{default:g}"
         case _:
             return default
 

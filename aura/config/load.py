@@ -38,13 +38,14 @@ class _Read(msgspec.Struct, frozen=True):
     warnings: tuple[Problem, ...] = ()
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Loaded:
+def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Loaded:
     """Load a file, or every `.toml` file directly in a directory, sorted by name.
 
-    Raises `ConfigError` with every problem of every file.
+    Templates are filled from `environ`, by default the environment of the process. Raises
+    `ConfigError` with every problem of every file.
     """
-    files, unreadable = _files(path)
-    read = [_read(file, environ) for file in files]
+    files, unreadable = _files(Path(path))
+    read = [_read(file, os.environ if environ is None else environ) for file in files]
     configs = tuple(each.config for each in read if each.config)
     problems = [problem for each in read for problem in each.problems]
     problems += checks.clashes(configs)

@@ -51,7 +51,7 @@ class Fold:
         if self.failure is not None:
             if not self._error_text:
                 return _encode(failed_answer(self.failure))
-            self._text.append(self.failure.message)
+            self._text += ["\n\n"] * bool(self._text) + [self.failure.message]
         return _encode(
             ChatCompletion(
                 id=self._completion_id,

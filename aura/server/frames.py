@@ -78,6 +78,7 @@ class Frames:
         self._seq = 0
         self._indices: dict[str, int] = {}
         self._role_due = True
+        self._spoken = False
         self._usage: Usage | None = None
         self._failed: RunFailed | None = None
 
@@ -85,6 +86,7 @@ class Frames:
         """The frames of one event; empty when the mode leaves it out."""
         match event:
             case TextDelta():
+                self._spoken = True
                 return self._delta(b'"content":' + _encode(event.text))
             case ReasoningDelta():
                 return self._event(event, event, shown=self._mode.reasoning)
@@ -187,7 +189,7 @@ class Frames:
         if event.success:
             shown["result"] = self._cut(event.result)
         else:
-            shown["error" if self._mode.bare else "error_message"] = self._cut(event.error)
+            shown["error" if self._mode.bare else "error_message"] = event.error
         return {**shown, "agent_id": event.agent_id}
 
     def _cut(self, text: str | None) -> str | None:
@@ -203,7 +205,8 @@ class Frames:
             return error + self._done()
         text = b""
         if self._failed is not None:
-            text = self._delta(b'"content":' + _encode(self._failed.message))
+            blank = "\n\n" if self._spoken else ""
+            text = self._delta(b'"content":' + _encode(blank + self._failed.message))
         else:
             self._seq += 1
         usage = _usage(self._usage)

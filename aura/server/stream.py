@@ -64,7 +64,7 @@ class Answer(ASGIResponse):
             ending = Ending(lanes)
             writer = _writer(reply, run, send, timing)
             with self._drain.request(ending.shut_down):
-                run.tasks.start_soon(_leave_with_client, receive, run)
+                run.tasks.start_soon(_leave_with_client, receive, ending, run)
                 run.tasks.start_soon(_keep_time, timing, ending, run)
                 lanes.add(reply.events(run))
                 async with opened(settled(lanes.batches())) as batches:
@@ -74,13 +74,17 @@ class Answer(ASGIResponse):
                             ending.broke()
                             await writer.write(ending.after([]))
                         elif await writer.write(ending.after(batch)):
+                            ending.over = True
                             break
+                seconds = round(run.sources.clock() - timing.begun, 3)
+                run.log.info("answered", model=reply.model, stream=reply.stream, seconds=seconds)
 
 
 class Ending:
-    """Why a run has to end before it is done, if it has to."""
+    """Why a run has to end before it is done, if it has to; and whether it is `over`."""
 
     def __init__(self, lanes: Lanes[AnyEvent]) -> None:
+        self.over = False
         self._lanes = lanes
         self._failure: RunFailed | None = None
 
@@ -161,12 +165,13 @@ def _timing(reply: Reply, now: float) -> Timing:
     return Timing(begun=now, streaming=reply.stream, deadline=deadline)
 
 
-async def _leave_with_client(receive: Receive, run: Run) -> None:
-    """Cancel the run as soon as the client is gone."""
+async def _leave_with_client(receive: Receive, ending: Ending, run: Run) -> None:
+    """Cancel the run as soon as the client is gone. Servers also say so after the last byte."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    run.log.info("client left")
-    run.tasks.cancel_scope.cancel()
+    if not ending.over:
+        run.log.info("client left")
+        run.tasks.cancel_scope.cancel()
 
 
 async def _keep_time(timing: Timing, ending: Ending, run: Run) -> None:

@@ -15,6 +15,7 @@ from aura.events import (
     CompletionStarted,
     RunCompleted,
     RunFailed,
+    ServerStatus,
     Stopped,
     TextDelta,
     ToolCalled,
@@ -49,6 +50,19 @@ async def test_a_round_of_tools(events: SnapshotAssertion, run: Run) -> None:
     asking = agent(
         asks("look", text="Looking."), says("Done."), tools=(gives("look", "a.txt", steps=2),)
     )
+    assert await transcript(answer(asking, HELLO, run)) == events
+
+
+async def test_the_servers_behind_the_tools_are_reported(
+    events: SnapshotAssertion, run: Run
+) -> None:
+    up = ServerStatus(
+        server_name="logs", transport="http_streamable", status="connected", tools_count=3
+    )
+    down = ServerStatus(
+        server_name="fs", transport="stdio", status="failed", tools_count=0, reason="gone"
+    )
+    asking = agent(says("Hi.", reasoning="Hm."), toolbox=ScriptedToolbox(servers=(down, up)))
     assert await transcript(answer(asking, HELLO, run)) == events
 
 

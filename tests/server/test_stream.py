@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
-from aura.events import AnyEvent, TextDelta
+from aura.events import AnyEvent, ServerStatus, TextDelta
 from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
 from aura.pipeline.ports import User
@@ -22,12 +22,13 @@ from aura.server.stream import Answer, Reply
 from tests.support.agents import agent, asks, breaks, says
 from tests.support.asgi import Client, call
 from tests.support.sources import fixed_sources
-from tests.support.tools import fails, gives
+from tests.support.tools import ScriptedToolbox, fails, gives
 from tests.support.virtual import in_virtual_time, virtual_sources
 from tests.support.wire import frames, text
 
 pytestmark = pytest.mark.anyio
 
+SERVER = ServerStatus(server_name="demo", transport="stdio", status="connected", tools_count=6)
 SHOWN = Mode(events=True, tool_results="open-web-ui", result_limit=4)
 EVERYTHING = Mode(events=True, reasoning=True, usage_chunk=True)
 
@@ -69,6 +70,7 @@ def scene(name: str) -> Agent:
     """What happens in the stored streams, by name."""
     look, broken = gives("look", "a.txt", steps=2), fails("broken", "disk on fire")
     return {
+        "servers": agent(says("Hi."), toolbox=ScriptedToolbox(servers=(SERVER,))),
         "plain": agent(says("Hi there.", reasoning="A greeting.")),
         "tool": agent(asks("look", text="Looking."), says("Done."), tools=(look,)),
         "parallel": agent(
@@ -80,7 +82,7 @@ def scene(name: str) -> Agent:
     }[name]
 
 
-@pytest.mark.parametrize("name", ["plain", "tool", "parallel", "error"])
+@pytest.mark.parametrize("name", ["plain", "servers", "tool", "parallel", "error"])
 @pytest.mark.parametrize(
     "mode",
     [

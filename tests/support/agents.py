@@ -28,9 +28,6 @@ def breaks(status: int, **options: object) -> Reply:
 
 def agent(*replies: Reply, tools: tuple[Tool, ...] = (), **options: object) -> Agent:
     """An agent that gives these replies in order."""
-    return Agent(
-        model=Scripted(replies, name="scripted/test"),
-        system="Be brief.",
-        toolbox=ScriptedToolbox(tools),
-        **options,  # type: ignore[arg-type]
-    )
+    given = {"toolbox": ScriptedToolbox(tools), **options}
+    model = Scripted(replies, name="scripted/test")
+    return Agent(model=model, system="Be brief.", **given)  # type: ignore[arg-type]

@@ -1,0 +1,144 @@
+"""From TOML to agents, the composition root, and one-shot questions."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+import aura
+from aura.build import open_agents, problems
+from aura.config import load
+from aura.errors import RequestError
+from aura.events import McpStatus, RunCompleted, ServerStatus, SessionInfo
+from aura.oneshot import ask, event_line
+from tests.support.agents import agent, asks, breaks, says
+from tests.support.sources import fixed_sources
+from tests.support.tools import gives
+from tests.support.transcript import transcript
+
+pytestmark = pytest.mark.anyio
+
+AGENT = """
+[agent]
+name = "{name}"
+system_prompt = "Be brief."
+context = ["Fact one.", "Fact two."]
+turn_depth = 2
+description = "Says hi"
+{more}
+[agent.llm]
+provider = "scripted"
+script = "{folder}/script"
+context_window = 1000
+"""
+
+SCRIPT = """
+[[reply]]
+text = "Hi."
+"""
+
+
+@pytest.fixture
+def no_blocking_calls() -> None:
+    """Opening agents reads script files, before anything is served."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "script").write_text(SCRIPT)
+    (tmp_path / "a.toml").write_text(AGENT.format(name="A", folder=tmp_path, more=""))
+    return tmp_path
+
+
+async def test_a_configuration_becomes_an_agent_under_its_id(folder: Path) -> None:
+    more = 'alias = "b"\nhidden = true\nparallel_tool_calls = false\ncreated_at = 1700000000999'
+    (folder / "b.toml").write_text(AGENT.format(name="B", folder=folder, more=more))
+    async with open_agents(load(folder).configs, sources=fixed_sources()) as catalog:
+        first, second = catalog
+        assert (first.id, first.created, first.owned_by) == ("A", 1767225600, "scripted")
+        assert (second.id, second.created, second.hidden) == ("b", 1700000000, True)
+        assert [served.id for served in catalog.visible()] == ["A"]
+        assert first.agent.system == "Be brief.\n\nFact one.\n\nFact two."
+        assert (first.agent.turn_depth, first.agent.context_window) == (2, 1000)
+        assert (first.agent.parallel_calls, second.agent.parallel_calls) == (8, 1)
+        with pytest.raises(RequestError, match="you must provide a model parameter"):
+            catalog.find(None)
+
+
+async def test_an_agent_answers_in_a_program_of_its_own(folder: Path) -> None:
+    async with aura.open_agents(aura.load(folder / "a.toml").configs) as agents:
+        served = agents.find(None)
+        async with aura.open_run() as run:
+            happened = await transcript(aura.answer(served.agent, [aura.User("Hello?")], run))
+    assert SessionInfo(model="scripted/scripted", model_context_limit=1000) == happened[0]
+    assert RunCompleted(reason="stop") == happened[-1]
+
+
+async def test_a_server_that_cannot_be_reached_is_reported_and_stops_nothing(
+    folder: Path,
+) -> None:
+    server = '[mcp.servers.gone]\ntransport = "stdio"\ncmd = ["/no/such/program"]\n'
+    config = folder / "a.toml"
+    config.write_text(config.read_text() + server)
+    with capture_logs():
+        async with aura.open_agents(aura.load(config).configs) as agents, aura.open_run() as run:
+            asked = aura.answer(agents.find(None).agent, [aura.User("Hello?")], run)
+            happened = await transcript(asked)
+    status = ServerStatus(
+        server_name="gone",
+        transport="stdio",
+        status="failed",
+        tools_count=0,
+        reason="Connection failed: its command was not found",
+    )
+    assert McpStatus(servers=(status,)) in happened
+    assert RunCompleted(reason="stop") == happened[-1]
+
+
+async def test_an_error_of_the_program_leaves_as_it_is(folder: Path) -> None:
+    with pytest.raises(KeyError):
+        async with aura.open_agents(aura.load(folder).configs):
+            raise KeyError
+
+
+def test_an_unusable_script_is_a_problem_of_its_configuration(folder: Path) -> None:
+    (folder / "script").write_text("[[reply]]\nsays = 1\n")
+    [problem] = problems(load(folder).configs)
+    assert (problem.path, problem.line) == ("agent.llm.script", 11)
+    assert "reply 1" in problem.message
+
+
+def test_an_unknown_public_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        aura.nothing  # noqa: B018
+
+
+async def test_a_question_is_answered_on_paper() -> None:
+    out, reported = io.StringIO(), []
+    asking = agent(
+        asks("look", text="Looking."), says("Done."), tools=(gives("look", "x", steps=1),)
+    )
+    assert await ask(asking, "?", events=False, out=out, report=reported.append) == 0
+    assert out.getvalue() == "Looking.\n\nDone.\n"
+    assert reported == ["… look", "  1 of 1 (100 %)", "✓ look (0.0 s)"]
+
+
+async def test_a_question_that_fails_says_why() -> None:
+    reported: list[str] = []
+    out = io.StringIO()
+    code = await ask(
+        agent(breaks(401, message="No.")), "?", events=False, out=out, report=reported.append
+    )
+    assert (code, reported) == (1, ["failed (provider_rejected): No."])
+
+
+async def test_events_are_lines_of_json() -> None:
+    out = io.StringIO()
+    await ask(agent(says("Hi.")), "?", events=True, out=out, report=lambda _: None)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == '{"type":"aura.session_info","seq":0,"model":"scripted/test"}'
+    assert lines[-1] == '{"type":"run_completed","seq":7,"reason":"stop"}'
+    assert event_line(RunCompleted(), 3) == '{"type":"run_completed","seq":3}'
