@@ -14,6 +14,7 @@ from typing import assert_never
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.to_thread
 import sniffio
 import structlog
 from anyio.abc import TaskGroup
@@ -44,13 +45,13 @@ async def open_agents(
     servers, which connect in the background and end with the block.
 
     `default` is the id for requests that name no agent; `first_chunk_timeout` is in seconds, 0
-    for no limit. An error of the body leaves as it is, not wrapped in a group.
+    for no limit. Errors leave as they are, not wrapped in a group.
     """
     error: Exception | None = None
     async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
         shared = Shared(stack, tasks, sources or Sources(), log or structlog.get_logger())
-        served = [await shared.serve(config, first_chunk_timeout) for config in configs]
         try:
+            served = [await shared.serve(config, first_chunk_timeout) for config in configs]
             yield Catalog(tuple(served), default=default)
         except Exception as raised:  # noqa: BLE001 - raised again below, outside the group
             error = raised
@@ -134,7 +135,7 @@ class Shared:
                 from aura.adapters.models.scripted import Scripted as ScriptedModel
                 from aura.adapters.models.scripted import load_script
 
-                script = load_script(llm.script)
+                script = await anyio.to_thread.run_sync(load_script, llm.script)
                 return ScriptedModel(
                     script.replies,
                     name=f"scripted/{llm.model}",

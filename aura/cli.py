@@ -154,7 +154,7 @@ def _serve(given: argparse.Namespace, environment: Environment) -> int:
         default=chosen.default_agent,
         first_chunk_timeout=chosen.first_chunk_timeout_secs,
     )
-    app = create_app(agents, chosen, drain=drain, ready=partial(_announce, settings=chosen))
+    app = create_app(agents, chosen, drain=drain, ready=partial(announce, settings=chosen))
     anyio.run(listen, app, drain, chosen, backend_options={"use_uvloop": True})
     return 0
 
@@ -195,7 +195,7 @@ def _refuse_taken(chosen: Settings) -> None:
             raise ConfigError([Problem("--port", 0, "", message)]) from None
 
 
-def _announce(catalog: Catalog, *, settings: Settings) -> None:
+def announce(catalog: Catalog, *, settings: Settings) -> None:
     """Say where the server is and what to type."""
     for served in catalog:
         structlog.get_logger().info("agent", id=served.id, model=served.model)

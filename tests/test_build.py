@@ -43,7 +43,7 @@ text = "Hi."
 
 @pytest.fixture
 def no_blocking_calls() -> None:
-    """Opening agents reads script files, before anything is served."""
+    """These tests load their configuration on the event loop, before anything is served."""
 
 
 @pytest.fixture

@@ -61,6 +61,9 @@ async def turn(
     it has to answer with what was gathered.
     """
     history = list(messages)
+    asked = options or Options()
+    if agent.parallel_calls == 1:
+        asked = msgspec.structs.replace(asked, parallel_tool_calls=False)
     seen: set[str] = set()
     for index in range(agent.turn_depth + 1):
         last = index == agent.turn_depth
@@ -70,7 +73,7 @@ async def turn(
             system=agent.system,
             messages=tuple(history),
             tools=tuple(tool.spec for tool in tools.values()),
-            options=options or Options(),
+            options=asked,
         )
         heard = Heard()
         async with opened(completion(agent, prompt, index, run)) as events:
