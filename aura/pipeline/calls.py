@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
 
 from aura.events import AnyEvent, ToolCalled, ToolCompleted, ToolRequested
-from aura.pipeline.compose import Events, Failure, opened, settled, source
+from aura.pipeline.compose import Failure, opened, settled
 from aura.pipeline.lanes import Lanes
 from aura.pipeline.ports import Outcome, Tool
 from aura.pipeline.run import Run
@@ -40,8 +40,9 @@ def unknown(call: ToolCalled, tools: Mapping[str, Tool]) -> Outcome:
     )
 
 
-@source
-async def called(call: ToolCalled, tools: Mapping[str, Tool], run: Run) -> Events:
+async def called(
+    call: ToolCalled, tools: Mapping[str, Tool], run: Run
+) -> AsyncGenerator[AnyEvent, None]:
     """One call: requested, whatever the tool reports, completed."""
     begun = run.sources.clock()
     arguments = parsed(call)
@@ -89,10 +90,9 @@ def completed(call: ToolCalled, outcome: Outcome | None, seconds: float) -> Tool
     )
 
 
-@source
 async def calls(
     requested: Sequence[ToolCalled], *, tools: Mapping[str, Tool], run: Run, parallel: int
-) -> Events:
+) -> AsyncGenerator[AnyEvent, None]:
     """Every call of one completion, at most `parallel` at a time, each with its own end.
 
     The events of one call keep their order; those of different calls interleave.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
@@ -20,15 +20,16 @@ from aura.events import (
 )
 from aura.pipeline.agent import Agent
 from aura.pipeline.calls import calls
-from aura.pipeline.compose import Events, Failure, opened, settled, source
+from aura.pipeline.compose import Failure, opened, settled
 from aura.pipeline.deadlines import first_within
 from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply
 from aura.pipeline.retried import retried
 from aura.pipeline.run import Run
 
 
-@source
-async def completion(agent: Agent, prompt: Prompt, index: int, run: Run) -> Events:
+async def completion(
+    agent: Agent, prompt: Prompt, index: int, run: Run
+) -> AsyncGenerator[AnyEvent, None]:
     """One model call: started, what the model says, ended. Raises what the model raised."""
     yield CompletionStarted(agent_id=agent.agent_id, index=index)
     reason: FinishReason | None = None
@@ -51,10 +52,9 @@ async def completion(agent: Agent, prompt: Prompt, index: int, run: Run) -> Even
         raise failure.error
 
 
-@source
 async def turn(
     agent: Agent, messages: Sequence[Message], run: Run, options: Options | None = None
-) -> Events:
+) -> AsyncGenerator[AnyEvent, None]:
     """Ask, run the tools that were asked for, ask again.
 
     Exactly `agent.turn_depth` rounds of tools; the completion after the last is offered none, so
