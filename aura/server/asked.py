@@ -6,6 +6,8 @@ ignored, never silently dropped.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from aura.errors import RequestError
@@ -68,8 +70,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: StreamOptions | None = None
     metadata: dict[str, str] | None = None
     user: str | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     temperature: float | None = None
     top_p: float | None = None
     seed: int | None = None

@@ -50,6 +50,7 @@ def user(content: object) -> ChatMessage:
         (b'{"messages": 1}', 422, "$.messages"),
         (b'{"messages": [], "stream": "true"}', 422, "$.stream"),
         (b'{"messages": [], "metadata": {"a": 1}}', 422, "$.metadata"),
+        (b'{"messages": [], "max_tokens": 0}', 422, "$.max_tokens"),
     ],
 )
 def test_a_body_that_cannot_be_read_is_refused(body: bytes, status: int, words: str) -> None:

@@ -52,7 +52,7 @@ def request_body(prompt: Prompt, settings: Settings) -> bytes:
         optional["parallel_tool_calls"] = options.parallel_tool_calls
     if settings.additional_params.keys().isdisjoint({"max_tokens", "max_completion_tokens"}):
         limit = "max_completion_tokens" if settings.official else "max_tokens"
-        optional[limit] = _first(options.max_tokens, settings.max_tokens)
+        optional[limit] = _least(options.max_tokens, settings.max_tokens)
     body.update({name: value for name, value in optional.items() if value is not None})
     body.update(settings.additional_params)
     return _encode(body)
@@ -60,6 +60,12 @@ def request_body(prompt: Prompt, settings: Settings) -> bytes:
 
 def _first(asked: float | None, configured: float | None) -> float | None:
     return configured if asked is None else asked
+
+
+def _least(asked: int | None, configured: int | None) -> int | None:
+    """What was asked for, but never more than the operator allows."""
+    given = [limit for limit in (asked, configured) if limit is not None]
+    return min(given, default=None)
 
 
 def _system(text: str) -> list[dict[str, object]]:

@@ -126,7 +126,7 @@ async def test_the_request_is_the_one_of_the_sdk() -> None:
         tools=(TOOL,),
         options=options,
         temperature=0.9,
-        max_tokens=5,
+        max_tokens=500,
         reasoning_effort="low",
         additional_params={"verbosity": "low"},
     )
@@ -147,6 +147,12 @@ def test_a_compatible_server_is_sent_what_it_knows() -> None:
     assert sent["stream_options"] == {"include_usage": True}
     assert sent["max_tokens"] == 9
     assert "max_completion_tokens" not in sent
+
+
+@pytest.mark.parametrize(("asked", "sent"), [(None, 9), (5, 5), (50, 9)])
+def test_nobody_gets_more_tokens_than_the_operator_allows(asked: int | None, sent: int) -> None:
+    options = Options(max_tokens=asked)
+    assert body(User("Hi"), options=options, max_tokens=9)["max_completion_tokens"] == sent
 
 
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
