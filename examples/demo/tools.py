@@ -40,22 +40,27 @@ STOCK = (
 )
 
 
+def shown(value: float) -> str:
+    """The number as people write it: no `.0`, and none of the last digits that binary adds."""
+    return f"{value:.15g}"
+
+
 @server.tool()
 def add(a: float, b: float) -> str:
     """Add two numbers."""
-    return f"{a + b:g}"
+    return shown(a + b)
 
 
 @server.tool()
 def subtract(a: float, b: float) -> str:
     """Subtract b from a."""
-    return f"{a - b:g}"
+    return shown(a - b)
 
 
 @server.tool()
 def multiply(a: float, b: float) -> str:
     """Multiply two numbers."""
-    return f"{a * b:g}"
+    return shown(a * b)
 
 
 @server.tool()
@@ -63,13 +68,20 @@ def divide(a: float, b: float) -> str:
     """Divide a by b."""
     if b == 0:
         raise ToolError("cannot divide by zero")
-    return f"{a / b:g}"
+    return shown(a / b)
 
 
 @server.tool()
 def list_inventory(warehouse: str | None = None) -> Inventory:
     """List what is on stock, in one warehouse (north or south) or in both."""
-    return Inventory(items=[item for item in STOCK if warehouse in (None, item.warehouse)])
+    return Inventory(items=list(STOCK) if warehouse is None else stored(warehouse))
+
+
+def stored(warehouse: str) -> list[Item]:
+    """What one warehouse has. Raises `ToolError` when there is no such warehouse."""
+    if found := [item for item in STOCK if item.warehouse == warehouse]:
+        return found
+    raise ToolError(f"no warehouse {warehouse!r}: one of 'north', 'south'")
 
 
 @server.tool()
@@ -80,10 +92,10 @@ async def count_stock(
     seconds: Annotated[float, Field(ge=0, le=600)] = 2.0,
 ) -> str:
     """Count a warehouse shelf by shelf, which takes a while; reports progress."""
+    total = sum(item.count for item in stored(warehouse))
     for step in range(1, steps + 1):
         await anyio.sleep(seconds / steps)
         await context.report_progress(step, steps, f"shelf {step} of {steps} counted")
-    total = sum(item.count for item in STOCK if item.warehouse == warehouse)
     return f"{total} pieces in the {warehouse} warehouse"
 
 

@@ -2,48 +2,106 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from http import HTTPStatus
 
+import anyio
 import httpx2
 from mcp import MCPError
+from mcp_types import CONNECTION_CLOSED
+
+LONGEST_MESSAGE = 300
+"""Characters of a server's own words that are passed on."""
+
+SESSION = "mcp-session-id"
+
+
+class Lost(Exception):
+    """The connection cannot be used, or not any more. The text may be shown."""
 
 
 class Statuses:
-    """The first HTTP status that was an error, since the SDK does not pass it on."""
+    """What the HTTP statuses tell, since the SDK does not pass them on.
 
-    def __init__(self) -> None:
-        self.first: int | None = None
+    `error` is the status of the latest response if it was an error. `gone` is set when the server
+    no longer knows our session.
+    """
+
+    def __init__(self, gone: anyio.Event) -> None:
+        self.error: int | None = None
+        self._gone = gone
 
     async def note(self, response: httpx2.Response) -> None:
         """Look at one response. 405 only says that the server does not offer a GET stream."""
-        if response.status_code >= 400 and response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
-            self.first = self.first or response.status_code
+        status = response.status_code
+        if status == HTTPStatus.NOT_FOUND and SESSION in response.request.headers:
+            self._gone.set()
+        if status != HTTPStatus.METHOD_NOT_ALLOWED:
+            self.error = status if status >= 400 else None
 
 
 def explained(group: BaseExceptionGroup[Exception], statuses: Statuses) -> str:
-    """The reason for clients and operators. Nothing in it comes from headers or URLs."""
-    return f"Connection failed: {_cause(_leaf(group), statuses.first)}"
+    """The reason for clients and operators. Nothing in it comes from our headers or URLs: what an
+    unexpected error says is left out, because HTTP libraries quote what they could not send."""
+    return f"Connection failed: {_cause(_leaf(group), statuses.error)}"
 
 
 def _cause(error: Exception, status: int | None) -> str:
     match error:
-        case _ if status == HTTPStatus.UNAUTHORIZED:
+        case Lost():
+            return str(error)
+        case MCPError():
+            return _refusal(error, status)
+        case httpx2.ConnectError() | httpx2.ConnectTimeout():
+            return _unconnected(error)
+        case httpx2.LocalProtocolError() | UnicodeError():
+            return "one of its headers cannot be sent"
+        case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
+            return "its URL cannot be used"
+        case httpx2.HTTPError():
+            return f"the HTTP exchange failed ({type(error).__name__})"
+        case OSError():
+            return _system(error)
+        case _:
+            return type(error).__name__
+
+
+def _refusal(error: MCPError, status: int | None) -> str:
+    match status:
+        case None if error.code == CONNECTION_CLOSED:
+            return "the server ended the connection"
+        case None:
+            return f"the server answered with an error: {error.message[:LONGEST_MESSAGE]}"
+        case HTTPStatus.UNAUTHORIZED:
             return (
                 "authentication failed (401 Unauthorized); check the server's headers and"
                 " credentials"
             )
-        case _ if status is not None:
+        case _:
             return f"server returned HTTP {status} {_phrase(status)}".rstrip()
-        case httpx2.ConnectError() | httpx2.ConnectTimeout():
-            return "nothing answers at its address"
+
+
+def _unconnected(error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case socket.gaierror():
+                return "its host name is not known"
+            case ssl.SSLError():
+                return f"no secure connection can be made ({cause.reason})"
+        cause = cause.__cause__ or cause.__context__
+    return "nothing answers at its address"
+
+
+def _system(error: OSError) -> str:
+    match error:
         case FileNotFoundError():
             return "its command was not found"
         case PermissionError():
             return "its command may not be executed"
-        case MCPError():
-            return f"the server ended the connection ({error.error.message})"
         case _:
-            return str(error) or type(error).__name__
+            return error.strerror or type(error).__name__
 
 
 def _phrase(status: int) -> str:

@@ -102,7 +102,7 @@ class Link:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.tools: tuple[Listed, ...] = ()
+        self.known: tuple[Listed, ...] = ()
         self.version = 0
         self._state: State = "not_attempted"
         self._reason: str | None = None
@@ -121,6 +121,11 @@ class Link:
             reason=self._reason,
         )
 
+    @property
+    def tools(self) -> tuple[Listed, ...]:
+        """What can be called; `known` is what the server offered last, reachable or not."""
+        return () if self._state == "failed" else self.known
+
     async def tried(self) -> None:
         """Wait until the attempt to connect that is under way, if one is, is over."""
         await self._tried.wait()
@@ -136,21 +141,24 @@ class Link:
 
     def failed(self, reason: str) -> None:
         """The server cannot be reached, and this is why. Ends the calls that were not taken."""
-        self._set("failed", (), reason)
+        self._set("failed", self.known, reason)
         while self._waiting:
             self._waiting.popleft().end(self.unreachable())
 
     async def next_call(self) -> Pending:
         """The call that was handed over first and not taken yet. For the owner alone."""
-        while not self._waiting:
+        while True:
+            while self._waiting:
+                pending = self._waiting.popleft()
+                if not pending.scope.cancel_called:
+                    return pending
             self._handed_over = anyio.Event()
             await self._handed_over.wait()
-        return self._waiting.popleft()
 
-    def _set(self, state: State, tools: tuple[Listed, ...], reason: str | None) -> None:
-        self._state, self._reason = state, reason
-        if tools != self.tools:
-            self.tools = tools
+    def _set(self, state: State, known: tuple[Listed, ...], reason: str | None) -> None:
+        offered = self.tools
+        self._state, self.known, self._reason = state, known, reason
+        if self.tools != offered:
             self.version += 1
         self._tried.set()
 
@@ -174,8 +182,7 @@ class Link:
     def unreachable(self) -> Outcome:
         """What the model is told while the server is down."""
         return Outcome(
-            text=f"ToolCallError: the MCP server {self.server.name!r} cannot be reached:"
-            f" {self._reason}."
+            f"ToolCallError: the MCP server {self.server.name!r} cannot be reached: {self._reason}."
             " It is being retried; other tools still work.",
             failure="transport",
         )
@@ -191,4 +198,8 @@ def percent(progress: float, total: float | None) -> int | None:
 
 
 def _described(progress: float, total: float | None) -> str:
-    return f"Progress: {progress:g}" if total is None else f"Progress: {progress:g} of {total:g}"
+    return _number(progress) if total is None else f"{_number(progress)}/{_number(total)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.15g}"

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from mcp import MCPError
 from mcp_types import (
+    INVALID_PARAMS,
+    AudioContent,
     BlobResourceContents,
     CallToolResult,
     ContentBlock,
@@ -38,8 +40,10 @@ def outcome(result: CallToolResult) -> Outcome:
 
 def refused(error: MCPError) -> Outcome:
     """The outcome of a call that the server, or the connection, refused."""
-    detail = shortened(error.error.message)
-    return Outcome(f"ToolCallError: Tool execution failed: {detail}", failure="transport")
+    return Outcome(
+        f"ToolCallError: Tool execution failed: {shortened(error.message)}",
+        failure="arguments" if error.code == INVALID_PARAMS else "transport",
+    )
 
 
 def invalid(error: Exception) -> Outcome:
@@ -48,11 +52,11 @@ def invalid(error: Exception) -> Outcome:
     return Outcome(f"ToolCallError: the tool gave an invalid result: {detail}", failure="tool")
 
 
-def lost(server: str) -> Outcome:
+def lost(server: str, detail: str = "Connection closed") -> Outcome:
     """The outcome of a call whose connection went away."""
     return Outcome(
-        f"ToolCallError: the connection to the MCP server {server!r} was lost during the call. It"
-        " is not known whether the call took effect; the server is being reconnected.",
+        f"ToolCallError: the connection to the MCP server {server!r} was lost during the call"
+        f" ({shortened(detail)}). It is not known whether the call took effect.",
         failure="transport",
     )
 
@@ -67,13 +71,43 @@ def timed_out(tool: str, seconds: float) -> Outcome:
 
 
 def text_of(result: CallToolResult) -> str:
-    """The content as text. Structured content speaks for the text beside it, which repeats it;
-    what is no text stays."""
+    """The content as text; structured content first, without the text that only repeats it."""
     content = list(result.content)
     if result.structured_content is None:
         return "\n".join(_text(block) for block in content)
-    others = [_text(block) for block in content if not isinstance(block, TextContent)]
-    return "\n".join([_structured(result.structured_content), *others])
+    texts = [block.text for block in content if isinstance(block, TextContent)]
+    if _repeats(texts, result.structured_content):
+        content = [block for block in content if not isinstance(block, TextContent)]
+    return "\n".join([_structured(result.structured_content), *map(_text, content)])
+
+
+def _repeats(texts: list[str], structured: Mapping[str, object]) -> bool:
+    """Whether the texts say what the structured content says: as one text or, of a list, as one
+    text for each element. Servers send both for clients that know only texts."""
+    wrapped = structured.get("result") if len(structured) == 1 else structured
+    match texts, wrapped:
+        case [text], _ if _value(text) == structured:
+            return True
+        case _, list(elements) if len(texts) == len(elements) and len(texts) != 1:
+            return all(map(_says, texts, elements))
+        case [text], list([element]):
+            return _says(text, element) or _says(text, wrapped)
+        case [text], _:
+            return _says(text, wrapped)
+        case _:
+            return False
+
+
+def _says(text: str, value: object) -> bool:
+    return text == value or _value(text) == value
+
+
+def _value(text: str) -> object:
+    """What a JSON text stands for; a text that is no JSON stands for itself."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _structured(value: Mapping[str, object]) -> str:
@@ -91,6 +125,8 @@ def _text(block: ContentBlock) -> str:
             return block.text
         case ImageContent():
             return f"[Image: {block.mime_type} ({len(block.data)})]"
+        case AudioContent():
+            return f"[Audio: {block.mime_type} ({len(block.data)})]"
         case EmbeddedResource(resource=TextResourceContents(text=text)):
             return _resource(text)
         case EmbeddedResource(resource=BlobResourceContents() as blob):
@@ -122,12 +158,16 @@ def _resource(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """The text; of one that is too long the head and the tail, three to one, and a notice."""
+    """The text; of one that is too long the head and the tail, three to one, around a notice."""
     data = text.encode("utf-8", "replace")
     if len(data) <= LONGEST_ERROR:
         return text
-    head = data[: LONGEST_ERROR * 3 // 4].decode(errors="ignore")
-    tail = data[-LONGEST_ERROR // 4 :].decode(errors="ignore")
+    room = LONGEST_ERROR - len(_notice(len(data), len(data)).encode())
+    head = data[: room * 3 // 4].decode(errors="ignore")
+    tail = data[-(room // 4) :].decode(errors="ignore")
     left_out = len(data) - len(head.encode()) - len(tail.encode())
-    notice = f"[tool error truncated: {left_out} of {len(data)} bytes omitted]"
-    return f"{head}\n{notice}\n{tail}"
+    return head + _notice(left_out, len(data)) + tail
+
+
+def _notice(left_out: int, total: int) -> str:
+    return f"\n[tool error truncated: {left_out} of {total} bytes omitted]\n"

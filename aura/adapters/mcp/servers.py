@@ -12,7 +12,7 @@ class HttpServer:
     """A server behind a URL, spoken to by streamable HTTP. Timeouts are in seconds."""
 
     name: str
-    url: str
+    url: str = field(repr=False)  # may hold credentials
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     description: str | None = None
     connect_timeout: float = 10.0

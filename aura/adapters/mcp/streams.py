@@ -1,11 +1,12 @@
-"""The streams of a child process: what it complains about, and that it is gone."""
+"""The streams of a connection: noticing that one ended, and what a child complains about."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from typing import Any, Self, TextIO, cast
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Self, TextIO
 
 import anyio
 from mcp.client._transport import ReadStream, TransportStreams
@@ -17,38 +18,55 @@ LONGEST_LINE = 8192
 
 
 class Watched:
-    """A stream that sets an event when it ends; otherwise the stream it wraps."""
+    """What the server sends, as the SDK reads it; sets `ended` when nothing more will come."""
 
-    def __init__(self, stream: Any, ended: anyio.Event) -> None:
+    def __init__(self, stream: ReadStream[SessionMessage | Exception], ended: anyio.Event) -> None:
         self._stream = stream
         self._ended = ended
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+    @property
+    def last_context(self) -> object:
+        """The context that the SDK's HTTP transport sends along with each message."""
+        return getattr(self._stream, "last_context", None)
+
+    async def receive(self) -> SessionMessage | Exception:
+        """The next message."""
+        try:
+            return await self._stream.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            self._ended.set()
+            raise
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        await self._stream.aclose()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> SessionMessage | Exception:
         try:
-            return await self._stream.__anext__()
-        except StopAsyncIteration:
-            self._ended.set()
-            raise
+            return await self.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
 
     async def __aenter__(self) -> Self:
         await self._stream.__aenter__()
         return self
 
-    def __aexit__(self, *error: Any) -> Awaitable[bool | None]:
-        left: Awaitable[bool | None] = self._stream.__aexit__(*error)
-        return left
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool | None:
+        return await self._stream.__aexit__(exc_type, exc_val, exc_tb)
 
 
 def watched(streams: TransportStreams, ended: anyio.Event) -> TransportStreams:
-    """The same streams; `ended` is set when the other side stops writing."""
+    """The same streams; `ended` is set when the other side will say nothing more."""
     read, write = streams
-    return cast("ReadStream[SessionMessage | Exception]", Watched(read, ended)), write
+    return Watched(read, ended), write
 
 
 @asynccontextmanager
@@ -56,24 +74,45 @@ async def drained_stderr(log: Log) -> AsyncIterator[TextIO]:
     """A file for a child to complain to; each line becomes a line of our log."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_forward, reading, log)
-        try:
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_forward, reading, log)
             with os.fdopen(writing, "w") as errors:
                 yield errors
-        finally:
             tasks.cancel_scope.cancel()
-            os.close(reading)
+    finally:
+        os.close(reading)
 
 
 async def _forward(reading: int, log: Log) -> None:
-    rest = b""
-    while True:
-        await anyio.wait_readable(reading)
-        data = os.read(reading, 65536)
+    """Log line by line until the pipe ends; what is already in it when cancelled, too."""
+    lines = Lines(log)
+    try:
+        while True:
+            await anyio.wait_readable(reading)
+            if not lines.feed(os.read(reading, 65536)):
+                return
+    finally:
+        with suppress(BlockingIOError):
+            while lines.feed(os.read(reading, 65536)):
+                pass
+
+
+class Lines:
+    """Text that arrives in pieces, logged in lines; the rest of a line that is too long is cut."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bool:
+        """Log the lines that are complete now; no data means the end, and gives false."""
+        *lines, rest = (self._rest + data).split(b"\n")
         if not data:
-            return
-        *lines, rest = (rest + data).split(b"\n")
+            lines, rest = [rest], b""
         for line in lines:
-            log.debug("MCP server says", line=line[:LONGEST_LINE].decode("utf-8", "replace"))
-        rest = rest[-LONGEST_LINE:]
+            if line.strip():
+                text = line[:LONGEST_LINE].decode("utf-8", "replace").rstrip()
+                self._log.debug("MCP server says", line=text)
+        self._rest = rest[:LONGEST_LINE]
+        return bool(data)

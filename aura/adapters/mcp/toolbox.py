@@ -60,19 +60,25 @@ class McpToolbox:
         return self._tools
 
     def _named(self) -> tuple[Tool, ...]:
-        offered = [(link, listed) for link in self._links for listed in link.tools]
-        names = distinct((link.server.name, listed.name) for link, listed in offered)
+        """Names depend on what servers offered last, so that one that is down for a while takes
+        its tools away, but renames none of the others."""
+        known = [(link, listed) for link in self._links for listed in link.known]
+        names = distinct((link.server.name, listed.name) for link, listed in known)
         tools: list[Tool] = []
-        for name, (link, listed) in zip(names, offered, strict=True):
-            if name != listed.name and name not in self._renamed:
-                self._renamed.add(name)
-                self._log.warning(
-                    "tool is known to models by another name",
-                    mcp_server=link.server.name,
-                    tool=listed.name,
-                    name=name,
-                )
-            if allowed(self._filter, name):
+        for name, (link, listed) in zip(names, known, strict=True):
+            if link.tools and allowed(self._filter, name):
+                self._report(name, listed.name, link.server.name)
                 spec = ToolSpec(name, listed.description, listed.parameters)
                 tools.append(McpTool(spec, listed.name, link))
         return tuple(tools)
+
+    def _report(self, name: str, own_name: str, server: str) -> None:
+        """Say once that a tool is not known by its own name."""
+        if name != own_name and name not in self._renamed:
+            self._renamed.add(name)
+            self._log.warning(
+                "tool is known to models by another name",
+                mcp_server=server,
+                tool=own_name,
+                name=name,
+            )

@@ -1,4 +1,4 @@
-"""The pure parts: results as text, names, globs, progress."""
+"""The pure parts: results as text, names, globs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp import MCPError
 from mcp_types import (
     AudioContent,
     BlobResourceContents,
@@ -20,9 +21,15 @@ from mcp_types import (
 )
 
 from aura.adapters.mcp.globs import allowed, matches
-from aura.adapters.mcp.link import percent
 from aura.adapters.mcp.names import LONGEST, cleaned, distinct
-from aura.adapters.mcp.results import LONGEST_ERROR, LONGEST_RESOURCE, outcome, shortened, text_of
+from aura.adapters.mcp.results import (
+    LONGEST_ERROR,
+    LONGEST_RESOURCE,
+    outcome,
+    refused,
+    shortened,
+    text_of,
+)
 from aura.pipeline.ports import Outcome
 
 SAID = TextContent(type="text", text="said")
@@ -59,7 +66,7 @@ def blob(data: bytes, mime_type: str) -> EmbeddedResource:
         ),
         (
             [AudioContent(type="audio", data="AAAA", mime_type="audio/wav")],
-            "[Unsupported content type]",
+            "[Audio: audio/wav (4)]",
         ),
     ],
 )
@@ -67,16 +74,33 @@ def test_content_becomes_text(content: list[object], expected: str) -> None:
     assert text_of(CallToolResult(content=content)) == expected
 
 
+def said(*texts: str) -> list[TextContent]:
+    return [TextContent(type="text", text=text) for text in texts]
+
+
 @pytest.mark.parametrize(
     ("structured", "content", "expected"),
     [
-        ({"a": [1]}, [SAID], '{\n  "a": [\n    1\n  ]\n}'),
-        ({"result": "plain"}, [SAID], "plain"),
-        ({"result": ["x"]}, [], '{\n  "result": [\n    "x"\n  ]\n}'),
-        ({"a": "ü"}, [SAID, PICTURE], '{\n  "a": "ü"\n}\n[Image: image/png (4)]'),
+        ({"a": [1]}, said('{"a": [1]}'), '{\n  "a": [\n    1\n  ]\n}'),
+        ({"a": 1}, said("One."), '{\n  "a": 1\n}\nOne.'),
+        ({"result": "plain"}, said("plain"), "plain"),
+        ({"result": "plain"}, said('{"result": "plain"}'), "plain"),
+        ({"result": "plain"}, [], "plain"),
+        ({"result": "plain", "b": 1}, [], '{\n  "result": "plain",\n  "b": 1\n}'),
+        ({"result": 7}, said("7"), '{\n  "result": 7\n}'),
+        ({"result": ["x"]}, said("x"), '{\n  "result": [\n    "x"\n  ]\n}'),
+        ({"result": ["x"]}, said('["x"]'), '{\n  "result": [\n    "x"\n  ]\n}'),
+        ({"result": [1, "x"]}, said("1", "x"), '{\n  "result": [\n    1,\n    "x"\n  ]\n}'),
+        ({"result": []}, [], '{\n  "result": []\n}'),
+        (
+            {"a": "ü"},
+            [*said('{"a":"ü"}'), PICTURE],
+            '{\n  "a": "ü"\n}\n[Image: image/png (4)]',
+        ),
+        ({"a": 1}, said("[" * 100_000), '{\n  "a": 1\n}\n' + "[" * 100_000),
     ],
 )
-def test_structured_content_replaces_only_the_text(
+def test_structured_content_replaces_only_the_text_that_repeats_it(
     structured: dict[str, object], content: list[object], expected: str
 ) -> None:
     result = CallToolResult(content=content, structured_content=structured)
@@ -93,17 +117,36 @@ def test_a_text_that_looks_like_an_error_is_none() -> None:
     assert found.failure is None
 
 
-@given(st.text(max_size=20), st.integers(0, 3 * LONGEST_ERROR))
-def test_a_long_error_keeps_head_and_tail_within_the_limit(end: str, length: int) -> None:
-    text = "ä" * length + end
+@given(
+    st.sampled_from("aä€😀"),
+    st.text(max_size=3),
+    st.text(max_size=3),
+    st.integers(LONGEST_ERROR // 5, 3 * LONGEST_ERROR),
+)
+def test_a_long_error_keeps_head_and_tail_within_the_limit(
+    filling: str, start: str, end: str, length: int
+) -> None:
+    text = start + filling * length + end
     short = shortened(text)
+    assert len(short.encode()) <= LONGEST_ERROR
     if len(text.encode()) <= LONGEST_ERROR:
         assert short == text
-    else:
-        head, notice, *_ = short.split("\n")
-        assert re.fullmatch(r"\[tool error truncated: \d+ of \d+ bytes omitted\]", notice)
-        assert len(short.encode()) <= LONGEST_ERROR + len(notice) + 2
-        assert text.startswith(head)
+        return
+    notice = re.compile(r"\n\[tool error truncated: (\d+) of (\d+) bytes omitted\]\n")
+    head, omitted, total, tail = notice.split(short)
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert int(total) == len(text.encode())
+    assert int(omitted) == int(total) - len((head + tail).encode())
+    assert 2 < len(head.encode()) / len(tail.encode()) < 4
+
+
+@pytest.mark.parametrize(
+    ("code", "failure"), [(-32602, "arguments"), (-32603, "transport"), (-32001, "transport")]
+)
+def test_a_refusal_is_told_with_its_kind(code: int, failure: str) -> None:
+    expected = Outcome("ToolCallError: Tool execution failed: no", failure=failure)  # type: ignore[arg-type]
+    assert refused(MCPError(code, "no")) == expected
 
 
 def test_a_long_resource_is_cut_with_a_notice() -> None:
@@ -156,11 +199,3 @@ def test_a_filter_lets_through_what_it_names(
     patterns: tuple[str, ...] | None, expected: bool
 ) -> None:
     assert allowed(patterns, "bo") is expected
-
-
-@pytest.mark.parametrize(
-    ("progress", "total", "expected"),
-    [(1, 3, 33), (5, 4, 100), (0, 0, 100), (-1, 4, 0), (1, None, None), (float("nan"), 2, None)],
-)
-def test_percent(progress: float, total: float | None, expected: int | None) -> None:
-    assert percent(progress, total) == expected
