@@ -1,0 +1,1 @@
+"""Programs that measure Aura against a direct connection to the same scripted upstream."""
