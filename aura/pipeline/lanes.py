@@ -49,9 +49,9 @@ class Lanes(Generic[T]):
         self._lanes: set[_Lane] = set()
         self._taken = 0
         self._woken = False
-        self._ready = anyio.Event()
-        self._swapped = anyio.Event()
-        self._idle = anyio.Event()
+        self._ready: anyio.Event | None = None
+        self._swapped: anyio.Event | None = None
+        self._idle: anyio.Event | None = None
 
     def add(self, stream: AsyncIterable[T]) -> None:
         """Drive one more stream. Allowed until the reader has seen the end."""
@@ -62,7 +62,7 @@ class Lanes(Generic[T]):
     def wake(self) -> None:
         """End the reader's current wait with an empty batch, if it is waiting."""
         self._woken = True
-        self._ready.set()
+        self._tell()
 
     async def _drive(self, stream: AsyncIterable[T], lane: _Lane) -> None:
         try:
@@ -72,18 +72,19 @@ class Lanes(Generic[T]):
                         await self._put(item, lane)
         finally:
             self._lanes.discard(lane)
-            self._ready.set()
-            if not self._lanes:
+            self._tell()
+            if not self._lanes and self._idle is not None:
                 self._idle.set()
 
     async def _put(self, item: T | Failure, lane: _Lane) -> None:
         if lane.taken == self._taken and lane.unread == self._room:
+            self._swapped = self._swapped or anyio.Event()
             await self._swapped.wait()
         if lane.taken != self._taken:
             lane.taken, lane.unread = self._taken, 0
         lane.unread += 1
         self._items.append(item)
-        self._ready.set()
+        self._tell()
 
     async def batches(self) -> AsyncGenerator[list[T], None]:
         """What the lanes yield, everything that is ready at a time, until every lane has ended.
@@ -98,6 +99,7 @@ class Lanes(Generic[T]):
                         return
                     self._ready = anyio.Event()
                     await self._ready.wait()
+                    self._ready = None
                     continue
                 batch, error = _before_failure(self._take())
                 if batch or error is None:
@@ -121,9 +123,14 @@ class Lanes(Generic[T]):
         self._woken = False
         items, self._items = self._items, []
         self._taken += 1
-        self._swapped.set()
-        self._swapped = anyio.Event()
+        if self._swapped is not None:
+            self._swapped.set()
+            self._swapped = None
         return items
+
+    def _tell(self) -> None:
+        if self._ready is not None:
+            self._ready.set()
 
     async def _ended(self) -> None:
         while self._lanes:

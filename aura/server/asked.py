@@ -70,6 +70,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: StreamOptions | None = None
     metadata: dict[str, str] | None = None
     user: str | None = None
+    tools: list[msgspec.Raw] | None = None
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     temperature: float | None = None

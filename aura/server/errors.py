@@ -56,6 +56,11 @@ def retry_headers(seconds: float | None) -> dict[str, str]:
     return {} if seconds is None else {"retry-after": str(math.ceil(seconds))}
 
 
+def challenge(status: int) -> dict[str, str]:
+    """The scheme to authenticate by, which a 401 has to name (RFC 9110)."""
+    return {"www-authenticate": "Bearer"} if status == 401 else {}
+
+
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
     """Turn whatever a handler or the framework raised into an error answer."""
     match error:
@@ -67,7 +72,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
                     )
                 ),
                 status_code=error.status,
-                headers=retry_headers(error.retry_after),
+                headers=challenge(error.status) | retry_headers(error.retry_after),
             )
         case HTTPException(status_code=status) if status < 500:
             text = MESSAGES.get(status, error.detail)

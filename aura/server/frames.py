@@ -161,6 +161,9 @@ class Frames:
         return {"model": event.model, **shown} if self._mode.bare else shown
 
     def _call(self, call: ToolCalled) -> bytes:
+        if not self._mode.tool_calls:
+            self._seq += 1
+            return b""
         index = self._indices[call.tool_id] = len(self._indices)
         shown = "" if self._mode.tool_results == "open-web-ui" else call.arguments
         return self._tool_delta(index, call.tool_id, call.tool_name, shown)
@@ -210,7 +213,9 @@ class Frames:
         else:
             self._seq += 1
         usage = _usage(self._usage)
-        tail = b"" if usage is None else b',"usage":' + usage
+        tail = b""
+        if usage is not None and not self._mode.usage_chunk:  # some clients add up both
+            tail = b',"usage":' + usage
         finish = _encode(event.reason or "stop")
         chunk = self._delta(b"", finish, tail)
         return text + chunk + self._usage_chunk(usage) + self._done()

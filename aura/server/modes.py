@@ -15,8 +15,9 @@ class Mode(msgspec.Struct, frozen=True, kw_only=True):
 
     `events` are all `aura.*` events but the reasoning, which is asked for on its own.
     `result_limit` is in characters, 0 for no limit. `bare` sends `aura.*` payloads on their own
-    instead of merged into an empty chunk; `error_text` reports a failure as text of the answer;
-    `usage_chunk` adds the last chunk that `stream_options.include_usage` asks for.
+    instead of merged into an empty chunk. `error_text` reports a failure as text of the answer.
+    `tool_calls` shows the calls that run here as chunks, too. `usage_chunk` moves the usage to the
+    extra last chunk that `stream_options.include_usage` asks for.
     """
 
     events: bool = False
@@ -25,10 +26,17 @@ class Mode(msgspec.Struct, frozen=True, kw_only=True):
     tool_results: ToolResultMode = "none"
     result_limit: int = 1000
     error_text: bool = False
+    tool_calls: bool = True
     usage_chunk: bool = False
 
 
-def mode(settings: Settings, headers: Mapping[str, str], *, usage_chunk: bool = False) -> Mode:
+def mode(
+    settings: Settings,
+    headers: Mapping[str, str],
+    *,
+    tool_calls: bool = True,
+    usage_chunk: bool = False,
+) -> Mode:
     """The mode of one request: `X-Aura-Events` and `X-Aura-Event-Frames` win over the settings.
 
     Raises `RequestError` for a header with a word that is not known.
@@ -45,6 +53,7 @@ def mode(settings: Settings, headers: Mapping[str, str], *, usage_chunk: bool = 
         tool_results=settings.tool_result_mode,
         result_limit=settings.tool_result_max_length,
         error_text=settings.error_style == "text",
+        tool_calls=tool_calls,
         usage_chunk=usage_chunk,
     )
 

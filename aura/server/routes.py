@@ -86,6 +86,7 @@ async def chat_completions(request: AnyRequest, state: State) -> Answer:
         mode=mode(
             backend.settings,
             request.headers,
+            tool_calls=asked.tools is None,
             usage_chunk=bool(asked.stream_options and asked.stream_options.include_usage),
         ),
         timeout=backend.settings.streaming_timeout_secs,
@@ -134,10 +135,13 @@ def ignored_headers(asked: ChatRequest, body: bytes, served: Served) -> dict[str
     return {"x-aura-ignored": ", ".join(named).encode("ascii", "replace").decode()}
 
 
-def authorized(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def authorized(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> None:
     """Let a request pass whose bearer token is one of the server's, if it has any.
 
-    Raises `RequestError` (401). Tokens are compared in constant time.
+    Raises `RequestError` (401). Tokens are compared in constant time. A coroutine, because
+    litestar runs a plain guard in a worker thread, which costs more than all the rest.
     """
     del handler
     tokens = connection.app.state.backend.settings.auth_tokens

@@ -15,8 +15,9 @@ from aura.catalog import Catalog, Served, ServerInfo
 from aura.server.app import create_app
 from aura.server.drain import Drain
 from aura.server.settings import Settings
-from tests.support.agents import agent, breaks, says
+from tests.support.agents import agent, asks, breaks, says
 from tests.support.sources import fixed_sources
+from tests.support.tools import gives
 from tests.support.wire import frames, text
 
 pytestmark = pytest.mark.anyio
@@ -199,7 +200,9 @@ async def test_an_error_of_ours_says_nothing_about_itself() -> None:
 )
 async def test_a_token_is_asked_for_if_there_is_one(headers: dict[str, str], status: int) -> None:
     async with client(auth_tokens=("first", "second")) as http:
-        assert (await http.get("/v1/models", headers=headers)).status_code == status
+        answer = await http.get("/v1/models", headers=headers)
+        assert answer.status_code == status
+        assert answer.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
         assert (await http.get("/health")).status_code == 200
 
 
@@ -237,9 +240,20 @@ async def test_the_extra_usage_chunk_comes_when_it_is_asked_for() -> None:
     asked = question(stream=True, stream_options={"include_usage": True})
     async with client() as http:
         answer = await http.post(CHAT, json=asked)
-    *_, usage, done = frames(answer.content)
+    *_, finish, usage, done = frames(answer.content)
+    assert "usage" not in finish.data  # some clients add up what they find in both
     assert (usage.data["choices"], usage.data["usage"]["total_tokens"]) == ([], 15)
     assert done.data == "[DONE]"
+
+
+@pytest.mark.parametrize(("fields", "shown"), [({}, True), ({"tools": []}, False)])
+async def test_a_client_with_tools_of_its_own_is_not_shown_ours(
+    fields: dict[str, Any], shown: bool
+) -> None:
+    asking = agent(asks("look"), says("Done."), tools=(gives("look", "x"),))
+    async with client(served("a", agent=asking)) as http:
+        answer = await http.post(CHAT, json=question(stream=True, **fields))
+    assert ("tool_calls" in answer.text) is shown
 
 
 async def test_a_failed_run_is_a_status_in_json() -> None:
