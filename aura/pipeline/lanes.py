@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from aura.pipeline.compose import Failure, opened, settled
+from aura.pipeline.compose import Failure, opened
 
 T = TypeVar("T")
 
@@ -67,9 +67,11 @@ class Lanes(Generic[T]):
     async def _drive(self, stream: AsyncIterable[T], lane: _Lane) -> None:
         try:
             with lane.scope:
-                async with opened(settled(stream)) as items:
+                async with opened(stream) as items:
                     async for item in items:
                         await self._put(item, lane)
+        except Exception as error:  # noqa: BLE001 - the reader gets it; nothing is yielded here
+            self._items.append(Failure(error))
         finally:
             self._lanes.discard(lane)
             self._tell()

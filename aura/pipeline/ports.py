@@ -139,4 +139,5 @@ class Log(Protocol):
     def info(self, event: str, **facts: object) -> object: ...  # noqa: D102
     def warning(self, event: str, **facts: object) -> object: ...  # noqa: D102
     def error(self, event: str, **facts: object) -> object: ...  # noqa: D102
+    def exception(self, event: str, **facts: object) -> object: ...  # noqa: D102
     def bind(self, **facts: object) -> Log: ...  # noqa: D102

@@ -19,11 +19,10 @@ from aura.events import (
     TurnUsage,
 )
 from aura.pipeline.agent import Agent
+from aura.pipeline.begun import Begun
 from aura.pipeline.calls import calls
 from aura.pipeline.compose import Failure, opened, settled
-from aura.pipeline.deadlines import first_within
 from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply
-from aura.pipeline.retried import retried
 from aura.pipeline.run import Run
 
 
@@ -34,8 +33,9 @@ async def completion(
     yield CompletionStarted(agent_id=agent.agent_id, index=index)
     reason: FinishReason | None = None
     failure: Failure | None = None
-    answer = first_within(
-        retried(lambda: agent.model.stream(prompt), run),
+    answer = Begun(
+        lambda: agent.model.stream(prompt),
+        run,
         seconds=agent.first_chunk_timeout,
         of=agent.model.name,
     )

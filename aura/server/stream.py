@@ -14,7 +14,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from aura.events import AnyEvent, RunCompleted, RunFailed
-from aura.pipeline.compose import Events, Failure, opened, settled
+from aura.pipeline.compose import Events, opened
 from aura.pipeline.lanes import Lanes
 from aura.pipeline.run import Run, Sources, open_run
 from aura.server.drain import Drain
@@ -67,15 +67,16 @@ class Answer(ASGIResponse):
                 run.tasks.start_soon(_leave_with_client, receive, ending, run)
                 run.tasks.start_soon(_keep_time, timing, ending, run)
                 lanes.add(reply.events(run))
-                async with opened(settled(lanes.batches())) as batches:
-                    async for batch in batches:
-                        if isinstance(batch, Failure):
-                            run.log.error("event stream broke", exc_info=batch.error)
-                            ending.broke()
-                            await writer.write(ending.after([]))
-                        elif await writer.write(ending.after(batch)):
-                            ending.over = True
-                            break
+                try:
+                    async with opened(lanes.batches()) as batches:
+                        async for batch in batches:
+                            if await writer.write(ending.after(batch)):
+                                break
+                except Exception:
+                    run.log.exception("event stream broke")
+                    ending.broke()
+                    await writer.write(ending.after([]))
+                ending.over = True
                 seconds = round(run.sources.clock() - timing.begun, 3)
                 run.log.info("answered", model=reply.model, stream=reply.stream, seconds=seconds)
 

@@ -1,4 +1,4 @@
-"""The small operators and folds: retried, first_within, spaced, checked, totals."""
+"""The small parts: beginnings, spaced, checked, totals, ids."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ from aura.events import (
     TurnUsage,
     Usage,
 )
+from aura.pipeline.begun import LONGEST_PAUSE, RETRIES, Begun, pause
 from aura.pipeline.checked import checked
-from aura.pipeline.deadlines import first_within
-from aura.pipeline.retried import LONGEST_PAUSE, RETRIES, pause, retried
 from aura.pipeline.run import Run, fresh_id, open_run
 from aura.pipeline.spaced import spaced
 from aura.pipeline.totals import Totals
@@ -114,26 +113,26 @@ def timed(work: Callable[..., Awaitable[T]], *given: object) -> tuple[T, float]:
     return in_virtual_time(run)
 
 
-async def read_retried(attempts: Attempts) -> list[AnyEvent]:
+async def read_begun(ask: Callable[[], AsyncIterator[T]], seconds: float = 0.0) -> list[T]:
     async with open_run() as run:
-        return await transcript(retried(attempts, run))
+        return await transcript(Begun(ask, run, seconds=seconds, of="m"))
 
 
 def test_a_call_that_failed_before_its_first_event_is_made_again() -> None:
     attempts = Attempts([RateLimited("busy", retry_after=7)], [text("hi")])
-    assert ([text("hi")], 7) == timed(read_retried, attempts)
+    assert ([text("hi")], 7) == timed(read_begun, attempts)
 
 
 def test_a_call_that_failed_later_is_not_made_again() -> None:
     attempts = Attempts([text("h"), Unavailable("gone")], [text("hi")])
-    error, _ = timed(read_retried, attempts)
+    error, _ = timed(read_begun, attempts)
     assert isinstance(error, Unavailable)
     assert attempts.left == 1
 
 
 def test_the_last_error_is_raised_when_every_attempt_failed() -> None:
     attempts = Attempts(*[[Unavailable(str(index))] for index in range(RETRIES + 1)])
-    error, seconds = timed(read_retried, attempts)
+    error, seconds = timed(read_begun, attempts)
     assert str(RETRIES) == str(error)
     assert 0.75 <= seconds <= 1.5
 
@@ -147,19 +146,25 @@ async def late(seconds: float) -> AsyncIterator[int]:
 
 @pytest.mark.parametrize("limit", [0.0, 5.0])
 def test_a_stream_that_begins_in_time_may_go_on_for_ever(limit: float) -> None:
-    items, _ = timed(transcript, first_within(late(4), seconds=limit, of="m"))
+    items, _ = timed(read_begun, lambda: late(4), limit)
     assert items == [1, 2]
 
 
 def test_a_stream_that_begins_too_late_is_given_up() -> None:
-    error, seconds = timed(transcript, first_within(late(6), seconds=5, of="m"))
+    error, seconds = timed(read_begun, lambda: late(6), 5)
     assert isinstance(error, TimedOut)
     assert "The model m sent nothing for 5 seconds" in str(error)
     assert seconds == 5
 
 
 async def test_an_empty_stream_is_in_time() -> None:
-    assert await transcript(first_within(stream(), seconds=5, of="m")) == []
+    assert await read_begun(stream, 5) == []
+
+
+def test_waiting_for_another_attempt_counts_against_the_deadline() -> None:
+    attempts = Attempts([RateLimited("busy", retry_after=7)], [text("hi")])
+    error, seconds = timed(read_begun, attempts, 5)
+    assert (type(error), seconds) == (TimedOut, 5)
 
 
 async def test_text_after_a_tool_begins_with_a_blank_line() -> None:

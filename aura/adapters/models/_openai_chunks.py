@@ -9,7 +9,7 @@ import msgspec
 from aura.adapters.models._openai_calls import CallFragment, Calls
 from aura.adapters.models._openai_errors import bounded, complaint, from_stream
 from aura.adapters.models._openai_runs import Runs
-from aura.adapters.models._openai_wire import Choice, Chunk, Usage, decoded
+from aura.adapters.models._openai_wire import Choice, Chunk, Usage, decoded, plain_text
 from aura.adapters.models.sse import EventTooLarge, Splitter
 from aura.errors import CutOff, ProviderError, Unavailable
 from aura.events import (
@@ -138,6 +138,8 @@ class ChunkParser:
         return events
 
     def _read(self, payloads: list[bytes]) -> list[AnyEvent]:
+        if len(payloads) == 1 and (text := plain_text(payloads[0])):
+            return [TextDelta(agent_id=self._agent_id, text=text)]
         speech = _Speech(self._agent_id)
         payloads = self._until_done(payloads)
         run = self._runs.found(payloads)

@@ -79,3 +79,24 @@ def decoded(payloads: list[bytes]) -> tuple[list[Chunk], bytes | None]:
         except ValueError:
             return chunks, payload
     return chunks, None
+
+
+def plain_text(payload: bytes) -> str | None:
+    """The text of a chunk that holds a piece of text and nothing else that we use, if it is one.
+
+    Slow providers send such chunks one at a time, so this is what most reads consist of.
+    """
+    try:
+        chunk = _decode_one(payload)
+    except ValueError:
+        return None
+    if not chunk.choices or len(chunk.choices) > 1:
+        return None
+    if chunk.usage is not None or chunk.error is not None:
+        return None
+    choice = chunk.choices[0]
+    delta = choice.delta
+    if delta is None or choice.finish_reason is not None or choice.index:
+        return None
+    others = delta.reasoning_content or delta.reasoning or delta.refusal
+    return None if others or delta.tool_calls or delta.function_call else delta.content

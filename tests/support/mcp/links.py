@@ -42,6 +42,9 @@ class Notes:
     def error(self, event: str, **facts: object) -> None:
         self._note("error", event, facts)
 
+    def exception(self, event: str, **facts: object) -> None:
+        self._note("error", event, facts)
+
     def bind(self, **facts: object) -> Notes:
         del facts
         return self
