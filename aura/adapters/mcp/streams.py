@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 import anyio
 from mcp.client._transport import ReadStream, TransportStreams
@@ -54,13 +54,13 @@ class Watched:
         await self._stream.__aenter__()
         return self
 
-    async def __aexit__(
+    def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
-    ) -> bool | None:
-        return await self._stream.__aexit__(exc_type, exc_val, exc_tb)
+    ) -> Coroutine[Any, Any, bool | None]:
+        return self._stream.__aexit__(exc_type, exc_val, exc_tb)
 
 
 def watched(streams: TransportStreams, ended: anyio.Event) -> TransportStreams:
