@@ -92,7 +92,11 @@ def listening(port: int) -> bool:
 def demo(port: int) -> Iterator[None]:
     """What `make run` starts, without installing anything again."""
     plan = subprocess.run(
-        ["make", "--dry-run", "run"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--dry-run", "run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     command = shlex.split(plan.stdout.strip().splitlines()[-1])
     assert command[:2] == [".venv/bin/aura", "serve"]
