@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from aura.config import load
 from aura.errors import ProviderError, ScriptError
 from aura.flags import FLAGS, OPTIONS
 from tests.support.eventually import PATIENCE
+from tests.support.processes import Processes, free_port
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -73,9 +71,7 @@ def test_every_example_loads(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 def environment(port: int) -> dict[str, str]:
@@ -83,13 +79,8 @@ def environment(port: int) -> dict[str, str]:
     return {**ours, "AURA_PORT": str(port), "OPENAI_API_KEY": "not-a-key"}
 
 
-def listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture(scope="module")
-def demo(port: int) -> Iterator[None]:
+def demo(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What `make run` starts, without installing anything again."""
     plan = subprocess.run(
         ["make", "--no-print-directory", "--dry-run", "run"],
@@ -100,15 +91,16 @@ def demo(port: int) -> Iterator[None]:
     )
     command = shlex.split(plan.stdout.strip().splitlines()[-1])
     assert command[:2] == [".venv/bin/aura", "serve"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "aura", *command[1:]], cwd=ROOT, env=environment(port)
+    processes = Processes(tmp_path_factory.mktemp("demo"))
+    running = processes.start(
+        *(sys.executable, "-m", "aura", *command[1:]),
+        port=port,
+        folder=ROOT,
+        env=environment(port),
     )
-    until = time.monotonic() + PATIENCE
-    while not listening(port) and time.monotonic() < until:
-        time.sleep(0.02)
     yield
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE) == 0
+    running.terminate()
+    assert running.ended(PATIENCE) == 0
 
 
 @pytest.mark.usefixtures("demo")

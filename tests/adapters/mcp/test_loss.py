@@ -25,7 +25,8 @@ from tests.support.mcp.links import (
     linked,
     result,
 )
-from tests.support.mcp.processes import OLD, PAGED, over_http, over_stdio, serving, unused_port
+from tests.support.mcp.processes import OLD, PAGED, over_http, over_stdio, serving
+from tests.support.processes import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +103,7 @@ async def test_a_session_that_the_server_forgot_costs_one_call() -> None:
 
 
 async def test_a_server_that_starts_late_is_found() -> None:
-    log, port = Notes(), unused_port()
+    log, port = Notes(), free_port()
     async with linked(over_http(port), log=log) as [link]:
         outcome = await result(link, "echo", text="early")
         assert outcome.failure == "transport"
@@ -113,7 +114,7 @@ async def test_a_server_that_starts_late_is_found() -> None:
 
 
 async def test_a_dead_server_does_not_touch_a_healthy_one(http_port: int) -> None:
-    async with linked(over_http(unused_port()), over_http(http_port)) as [dead, healthy]:
+    async with linked(over_http(free_port()), over_http(http_port)) as [dead, healthy]:
         assert dead.status.status == "failed"
         assert dead.status.tools_count == 0
         assert await result(healthy, "echo", text="fine") == Outcome("fine")
@@ -121,7 +122,7 @@ async def test_a_dead_server_does_not_touch_a_healthy_one(http_port: int) -> Non
 
 async def test_a_failure_that_goes_on_is_told_once() -> None:
     log = Notes()
-    async with linked(over_http(unused_port()), log=log):
+    async with linked(over_http(free_port()), log=log):
         await log.wait_for(NOT_CONNECTED, times=2)
     assert [level for level, _ in log.told(NOT_CONNECTED)] == ["warning", "debug"]
 

@@ -13,7 +13,8 @@ from mcp import MCPError
 from aura.adapters.mcp.faults import Statuses, explained
 from aura.adapters.mcp.servers import HttpServer, StdioServer
 from tests.support.mcp.links import linked
-from tests.support.mcp.processes import answering, over_http, over_stdio, unused_port
+from tests.support.mcp.processes import answering, over_http, over_stdio
+from tests.support.processes import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +49,7 @@ async def test_an_http_server_that_refuses(status: str | None, reason: str) -> N
 
 
 async def test_nobody_at_the_address() -> None:
-    async with linked(over_http(unused_port())) as [link]:
+    async with linked(over_http(free_port())) as [link]:
         assert link.status.reason == "Connection failed: nothing answers at its address"
 
 

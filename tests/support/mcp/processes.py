@@ -41,13 +41,6 @@ def serving(*flags: str, port: int = 0) -> Iterator[tuple[subprocess.Popen[str],
             process.kill()
 
 
-def unused_port() -> int:
-    """A port where nobody answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def answering(status: str | None) -> Iterator[int]:
     """A port where every request gets this status, or silence."""
