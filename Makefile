@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 NODE_TESTS := tests/integration/node
 NODE_READY := $(NODE_TESTS)/node_modules/.package-lock.json
+SERVERS := .venv-servers
+SERVERS_PINS := tests/integration/servers
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check bench lock clean
@@ -32,10 +34,17 @@ $(NODE_READY): $(wildcard $(NODE_TESTS)/package*.json)
 		echo "npm is not installed: tests that need node packages will be skipped"; \
 	fi
 
+# MCP servers for the tests: programs of their own, whose packages are not ours to choose.
+$(SERVERS)/installed: $(SERVERS_PINS)/constraints.txt
+	$(PYTHON) -m venv $(SERVERS)
+	$(SERVERS)/bin/python -m pip --disable-pip-version-check --quiet install \
+		--require-hashes --no-deps --requirement $<
+	@touch $@
+
 run: install  ## Serve the demo agents on 127.0.0.1:8080, without a key
 	$(BIN)/aura serve --config examples/demo --aura-custom-events true
 
-test: check $(NODE_READY)  ## Check and test everything
+test: check $(NODE_READY) $(SERVERS)/installed  ## Check and test everything
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
@@ -55,6 +64,10 @@ lock:  ## Pin every dependency anew; needs uv
 	uv pip compile pyproject.toml --extra build --extra dev --constraint constraints.txt \
 		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --quiet --upgrade --output-file constraints-dev.txt
+	uv pip compile $(SERVERS_PINS)/requirements.in --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet --upgrade \
+		--output-file $(SERVERS_PINS)/constraints.txt
 
 clean:  ## Remove what was installed and cached
-	rm -rf $(VENV) $(NODE_TESTS)/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) $(SERVERS) $(NODE_TESTS)/node_modules .coverage .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from aura.errors import RequestError
@@ -22,7 +22,11 @@ class ServerInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """An agent under its public id. `created` is in seconds since the epoch."""
+    """An agent under its public id. `created` is in seconds since the epoch.
+
+    `takes_tool` says by its name whether the agent takes a tool of a client; without it, it takes
+    none.
+    """
 
     id: str
     name: str
@@ -34,6 +38,7 @@ class Served:
     hidden: bool = False
     overrides: frozenset[str] = frozenset()
     servers: tuple[ServerInfo, ...] = ()
+    takes_tool: Callable[[str], bool] | None = None
 
 
 class Catalog:

@@ -25,6 +25,7 @@ from aura.config.render import as_toml
 from aura.errors import AuraError, ConfigError, Problem
 from aura.flags import add_options, settings
 from aura.oneshot import ask
+from aura.reach import reached
 from aura.server.app import create_app
 from aura.server.drain import Drain
 from aura.server.listen import listen
@@ -90,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("path", nargs="?", metavar="PATH", help="file or directory [CONFIG_PATH]")
     check.add_argument("--strict", action="store_true", help="treat warnings as errors")
+    check.add_argument(
+        "--connect", action="store_true", help="reach the MCP servers and list their tools, too"
+    )
     check.set_defaults(command=_check)
 
     run = commands.add_parser(
@@ -120,10 +124,13 @@ def _check(given: argparse.Namespace, environment: Environment) -> int:
     loaded = _load(path, environment)
     for config in loaded.configs:
         print(as_toml(config))
+    lines, fine = anyio.run(reached, loaded.configs) if given.connect else ([], True)
+    for line in lines:
+        print(f"# {line}")
     warnings = len(loaded.warnings)
     agents = ", ".join(config.id for config in loaded.configs)
     _complain(f"{path}: {len(loaded.configs)} agent(s): {agents}; {warnings} warning(s)")
-    return int(given.strict and warnings > 0)
+    return int(not fine or (given.strict and warnings > 0))
 
 
 def _run(given: argparse.Namespace, environment: Environment) -> int:

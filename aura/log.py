@@ -7,11 +7,32 @@ import sys
 from typing import TextIO
 
 import structlog
+from structlog.typing import EventDict
 
 LIBRARIES = "%(levelname)s %(name)s: %(message)s"
 """How the libraries' own lines look; they matter only when something is wrong."""
 
+MCP_LOGGERS = ("mcp", "client")
+"""What the MCP SDK logs under these names, with a traceback for each message that a server got
+wrong, our own lines say in one."""
+
 LEVELS = {"warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+
+
+_JSON = structlog.processors.JSONRenderer()
+
+
+def _harmless(_logger: object, _method: str, facts: EventDict) -> EventDict:
+    """Texts of others with what a terminal would obey written out."""
+    for name, value in facts.items():
+        if isinstance(value, str) and not value.isprintable():
+            facts[name] = "".join(map(_shown, value))
+    return facts
+
+
+def _shown(character: str) -> str:
+    plain = character.isprintable() or character in "\n\r\t"  # those the renderer writes out
+    return character if plain else f"\\x{ord(character):02x}"
 
 
 def configure(level: str = "warning", *, stream: TextIO | None = None) -> None:
@@ -27,12 +48,14 @@ def configure(level: str = "warning", *, stream: TextIO | None = None) -> None:
             structlog.processors.format_exc_info
             if not people
             else structlog.processors.StackInfoRenderer(),
-            structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
+            *([_harmless, structlog.dev.ConsoleRenderer()] if people else [_JSON]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=True,
     )
+    for name in MCP_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.basicConfig(
         level=logging.WARNING, stream=out, format="%(levelname)s %(name)s %(message)s"
     )

@@ -32,12 +32,17 @@ def progress_line(event: AnyEvent) -> str | None:
             return f"… {event.tool_name}"
         case ToolProgressed():
             share = "" if event.percent is None else f" ({event.percent} %)"
-            return f"  {event.message}{share}"
+            return f"  {_plain(event.message)}{share}"
         case ToolCompleted():
             sign = "✓" if event.success else "✗"
             return f"{sign} {event.tool_name} ({event.duration_ms / 1000:.1f} s)"
         case _:
             return None
+
+
+def _plain(text: str) -> str:
+    """One line that does nothing to a terminal."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 async def ask(

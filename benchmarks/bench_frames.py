@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import cycle, islice
 from time import process_time_ns
@@ -16,7 +17,7 @@ from aura.events import AnyEvent, ServerStatus, Stopped, TextDelta
 from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
 from aura.pipeline.lanes import Lanes
-from aura.pipeline.ports import Prompt, Tool, User
+from aura.pipeline.ports import Offer, Prompt, Tool, User
 from aura.pipeline.run import Run, Sources, fresh_id, open_run
 from aura.server.drain import Drain
 from aura.server.frames import Frames
@@ -55,10 +56,19 @@ class Ready:
 class NoTools:
     """An empty toolbox."""
 
+    def open(self, headers: Mapping[str, str]) -> AbstractContextManager[NoTools]:
+        """The same for everybody."""
+        del headers
+        return nullcontext(self)
+
     async def ready(self) -> None:
         """Nothing to wait for."""
 
     def tools(self) -> tuple[Tool, ...]:
+        """None."""
+        return ()
+
+    def offers(self) -> tuple[Offer, ...]:
         """None."""
         return ()
 
@@ -67,7 +77,7 @@ class NoTools:
         return ()
 
 
-AGENT = Agent(model=Ready(), system="", toolbox=NoTools())
+AGENT = Agent(model=Ready(), system="", toolset=NoTools())
 MESSAGES = (User(text="?"),)
 
 
@@ -160,6 +170,7 @@ async def _answered() -> Row:
         events=partial(answer, AGENT, MESSAGES),
         model="bench",
         session_id=None,
+        request_headers={},
         stream=True,
         mode=Mode(),
         timeout=0.0,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
 import aura
 from aura.build import open_agents, problems
 from aura.config import load
-from aura.errors import RequestError
-from aura.events import McpStatus, RunCompleted, ServerStatus, SessionInfo
+from aura.errors import ConfigError, RequestError
+from aura.events import McpStatus, RunCompleted, ServerStatus, SessionInfo, TextDelta
 from aura.oneshot import ask, event_line
 from tests.support.agents import agent, asks, breaks, says
+from tests.support.mcp.processes import SCRIPT as SERVER
 from tests.support.sources import fixed_sources
 from tests.support.tools import gives
 from tests.support.transcript import transcript
@@ -96,6 +99,74 @@ async def test_a_server_that_cannot_be_reached_is_reported_and_stops_nothing(
     )
     assert McpStatus(servers=(status,)) in happened
     assert RunCompleted(reason="stop") == happened[-1]
+
+
+async def test_a_required_server_that_cannot_be_reached_stops_the_start(folder: Path) -> None:
+    server = '[mcp.servers.gone]\ntransport = "stdio"\ncmd = ["/no/such/program"]\n'
+    config = folder / "a.toml"
+    config.write_text(config.read_text() + server + "required = true\n")
+    with capture_logs(), pytest.raises(ConfigError) as caught:
+        async with aura.open_agents(aura.load(config).configs):
+            pytest.fail("it started")
+    [problem] = caught.value.problems
+    assert (problem.file, problem.path) == (str(config), "mcp.servers.gone")
+    assert "its command was not found" in problem.message
+
+
+STDIO = """
+[mcp.servers.test]
+transport = "stdio"
+cmd = ["{python}", "{script}"]
+env = {{ WHOSE = "test" }}
+{more}
+"""
+
+
+def with_child(folder: Path, reply: str, more: str = "") -> Path:
+    """The agent of the folder with a real server beside it, and what it says."""
+    (folder / "script").write_text(reply)
+    config = folder / "a.toml"
+    server = STDIO.format(python=sys.executable, script=SERVER, more=more)
+    config.write_text(config.read_text() + server)
+    return config
+
+
+async def test_a_child_per_request_is_a_child_of_its_own(folder: Path) -> None:
+    reply = '[[reply]]\ncalls = [{ name = "process" }]\n[[reply]]\ntext = "${result}"\n'
+    config = with_child(folder, reply, "per_request = true")
+    before = psutil.Process().children()
+    seen: set[str] = set()
+    async with aura.open_agents(aura.load(config).configs) as agents:
+        assert psutil.Process().children() == before
+        for _ in range(2):
+            async with aura.open_run() as run:
+                asked = aura.answer(agents.find(None).agent, [aura.User("?")], run)
+                seen |= {e.text for e in await transcript(asked) if isinstance(e, TextDelta)}
+    assert len(seen) == 2
+    assert all(not psutil.pid_exists(int(process)) for process in seen)
+
+
+async def test_files_below_the_root_can_be_read(folder: Path) -> None:
+    (folder / "note.txt").write_text("buy milk")
+    call = '{ name = "read_file", arguments = { path = "note.txt" } }'
+    (folder / "script").write_text(
+        f'[[reply]]\ncalls = [{call}]\n[[reply]]\ntext = "${{result}}"\n'
+    )
+    config = folder / "a.toml"
+    config.write_text(config.read_text() + f'[tools]\nfilesystem = true\nroot = "{folder}"\n')
+    async with aura.open_agents(aura.load(config).configs) as agents, aura.open_run() as run:
+        asked = aura.answer(agents.find(None).agent, [aura.User("?")], run)
+        assert "buy milk" in "".join(
+            e.text for e in await transcript(asked) if isinstance(e, TextDelta)
+        )
+
+
+def test_a_root_that_is_no_directory_is_a_problem_of_its_configuration(folder: Path) -> None:
+    config = folder / "a.toml"
+    config.write_text(config.read_text() + '[tools]\nfilesystem = true\nroot = "/no/such"\n')
+    [problem] = problems(load(config).configs)
+    assert problem.path == "tools.root"
+    assert "No such file or directory" in problem.message
 
 
 async def test_an_error_of_the_program_leaves_as_it_is(folder: Path) -> None:

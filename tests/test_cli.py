@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from aura import log
 from aura.catalog import Catalog
 from aura.cli import announce, main
 from aura.server.settings import Settings
+from tests.support.mcp.processes import SCRIPT as SERVER
 from tests.test_build import AGENT, SCRIPT
 
 
@@ -55,6 +58,42 @@ def test_check_can_be_strict_about_warnings(
     config.write_text(config.read_text() + "[agents]\n")
     assert (main(["check"]), main(["check", "--strict"])) == (0, 1)
     assert "did you mean `agent`?" in capsys.readouterr().err
+
+
+def test_check_can_reach_the_servers(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = place / "config.toml"
+    command = json.dumps([sys.executable, str(SERVER)])
+    server = '[mcp.servers.{name}]\ntransport = "stdio"\ncmd = {command}\n'
+    reachable = config.read_text() + server.format(name="test", command=command)
+    config.write_text(reachable)
+    assert main(["check", "--connect"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(
+        re.fullmatch(r"# agent 'A': \d+ tool\(s\), about [\d,]+ tokens", line) for line in lines
+    )
+    assert any(
+        re.match(r"#   test \(stdio\): \d+ tool\(s\), about \d+ tokens$", line) for line in lines
+    )
+    assert any(
+        line.startswith("#     odd_name (on the server 'odd name!'): about ") for line in lines
+    )
+    config.write_text(reachable + server.format(name="gone", command='["/no/such"]'))
+    assert main(["check", "--connect"]) == 1
+    out = capsys.readouterr().out
+    assert "#   gone (stdio): Connection failed: its command was not found\n" in out
+
+
+def test_check_tells_how_schemas_are_rewritten(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = place / "config.toml"
+    text = config.read_text().split("[agent.llm]")[0]
+    text += '[agent.llm]\nprovider = "openai"\nmodel = "m"\napi_key = "k"\n'
+    command = json.dumps([sys.executable, str(SERVER)])
+    config.write_text(text + f'[mcp.servers.test]\ntransport = "stdio"\ncmd = {command}\n')
+    assert main(["check", "--connect"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"#     wait: .*\n#       properties\.seconds: .*null", told)
 
 
 def test_run_answers_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,9 @@ from aura.config.schema import (
     OpenAI,
     Scripted,
     Server,
+    Sse,
     Stdio,
+    Tools,
 )
 from aura.config.secret import Secret
 from aura.config.source import Source
@@ -35,7 +37,9 @@ __all__ = [
     "Secret",
     "Server",
     "Source",
+    "Sse",
     "Stdio",
+    "Tools",
     "as_json",
     "as_toml",
     "default_agent",

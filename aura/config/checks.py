@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from aura.config.schema import Config, OpenAI
+from aura.config.schema import Config, HttpStreamable, OpenAI, Server, Stdio
 from aura.errors import Problem
 
 
 def warnings(config: Config) -> list[Problem]:
     """What is allowed in one configuration and probably not meant."""
-    return [*_idle_servers(config), *_narrow_window(config)]
+    return [
+        *_idle_servers(config),
+        *_idle_client_filter(config),
+        *_idle_tools(config),
+        *_narrow_window(config),
+    ]
+
+
+def problems(config: Config) -> list[Problem]:
+    """What one configuration asks for and cannot have."""
+    return list(_untestable_servers(config))
 
 
 def clashes(configs: Sequence[Config]) -> list[Problem]:
@@ -52,6 +62,44 @@ def _idle_servers(config: Config) -> Iterator[Problem]:
     if config.mcp.servers and config.agent.mcp_filter == ():
         message = "lets no MCP tool through; leave the key out to use the tools of every server"
         yield config.source.problem(("agent", "mcp_filter"), message)
+
+
+def _idle_client_filter(config: Config) -> Iterator[Problem]:
+    agent = config.agent
+    if agent.client_tool_filter is not None and not agent.enable_client_tools:
+        message = "has no effect without `enable_client_tools = true`"
+        yield config.source.problem(("agent", "client_tool_filter"), message)
+
+
+def _idle_tools(config: Config) -> Iterator[Problem]:
+    if config.tools.custom_tools:
+        message = "has no effect: there are no custom tools to name; serve them over MCP"
+        yield config.source.problem(("tools", "custom_tools"), message)
+
+
+def _untestable_servers(config: Config) -> Iterator[Problem]:
+    """Servers that must answer at the start, but are only known or started with a request."""
+    for name, server in config.mcp.servers.items():
+        if server.required and (reason := _only_with_a_request(server)):
+            message = f"cannot be required: {reason}, or leave `required` out"
+            path = ("mcp", "servers", name, "required")
+            yield config.source.problem(path, message)
+
+
+def _only_with_a_request(server: Server) -> str | None:
+    """Why a server cannot be tried at the start, and what would change that."""
+    match server:
+        case Stdio(per_request=True):
+            return "each request starts one of its own; leave `per_request` out"
+        case HttpStreamable():
+            fixed = {header.lower() for header in server.headers}
+            missing = [each for each in server.headers_from_request if each.lower() not in fixed]
+            if missing:
+                return (
+                    f"only a request brings its header {missing[0]!r}; give it a value in"
+                    " `headers`, too"
+                )
+    return None
 
 
 def _narrow_window(config: Config) -> Iterator[Problem]:

@@ -7,30 +7,19 @@ from typing import Final
 
 import msgspec
 
-from aura.config.schema import Agent, Document, HttpStreamable, Mcp, OpenAI, Scripted, Stdio
+from aura.config.schema import Agent, Document, HttpStreamable, OpenAI, Scripted, Sse, Stdio
 
 LATER: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
-    Document: frozenset({"hitl", "memory_dir", "orchestration", "tools", "vector_stores"}),
-    Agent: frozenset(
-        {
-            "client_tool_filter",
-            "enable_client_tools",
-            "nudge_last_turn",
-            "nudge_turns_remaining",
-            "on_disconnect",
-            "scratchpad",
-            "skills",
-        }
-    ),
-    Mcp: frozenset({"sanitize_schemas"}),
-    HttpStreamable: frozenset({"headers_from_request", "scratchpad"}),
-    Stdio: frozenset({"per_request", "scratchpad"}),
+    Document: frozenset({"hitl", "memory_dir", "orchestration", "vector_stores"}),
+    Agent: frozenset({"on_disconnect", "scratchpad", "skills"}),
+    HttpStreamable: frozenset({"scratchpad"}),
+    Sse: frozenset({"scratchpad"}),
+    Stdio: frozenset({"scratchpad"}),
 }
 """Keys of the configuration language that this version does not read yet, by table."""
 
 LATER_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "provider": ("anthropic", "bedrock", "gemini", "ollama", "openrouter"),
-    "transport": ("sse",),
 }
 """The same for the words that select a kind of table."""
 

@@ -92,6 +92,7 @@ def _decoded(tree: dict[str, Any], source: Source, environ: Mapping[str, str]) -
     config = None
     if decoded.document:
         config = Config(source=source, **msgspec.structs.asdict(decoded.document))
+        problems += checks.problems(config)
         warnings += checks.warnings(config)
     return _Read(config, _in_order(problems), _in_order(warnings))
 

@@ -18,6 +18,9 @@ _SECRET_NAME: Final = re.compile(
     r"|pass(?:word|wd|phrase)?|pat|secret|sig(?:nature)?|token)s?$",
     re.IGNORECASE,
 )
+_NAMES_ONLY: Final = frozenset({"headers_from_request"})
+"""Tables whose values are names of headers, however secret those headers are."""
+
 _USERINFO: Final = re.compile(r"(?<=://)[^/?#\s@]+(?=@)")
 _ASSIGNED: Final = re.compile(r"([\w.-]+)=([^&#\s]+)")
 
@@ -47,12 +50,16 @@ def _mask(value: object) -> str:
     raise NotImplementedError(f"no plain form of {type(value).__name__}")
 
 
+def _hidden_entry(key: str, value: object) -> object:
+    return MASK if _SECRET_NAME.search(key) and _may_be_secret(value) else _hidden(value)
+
+
 def _hidden(value: object) -> object:
     """The value with what looks secret masked: by the name of its key, or inside a text."""
     match value:
         case Mapping():
             return {
-                key: MASK if _SECRET_NAME.search(key) and _may_be_secret(each) else _hidden(each)
+                key: each if key in _NAMES_ONLY else _hidden_entry(key, each)
                 for key, each in value.items()
             }
         case str():

@@ -33,7 +33,7 @@ def _is_one_line(secret: Secret) -> bool:
     return not re.search(r"[\x00-\x08\x0a-\x1f\x7f]", secret.reveal())
 
 
-def _are_distinct(headers: dict[str, Secret]) -> bool:
+def _are_distinct(headers: dict[str, object]) -> bool:
     return len({name.lower() for name in headers}) == len(headers)
 
 
@@ -59,12 +59,17 @@ Headers: TypeAlias = Annotated[
     dict[HeaderName, HeaderValue],
     _rule(_are_distinct, "must not have one header twice in different case"),
 ]
+HeaderMap: TypeAlias = Annotated[
+    dict[HeaderName, HeaderName],
+    _rule(_are_distinct, "must not have one header twice in different case"),
+]
 Command: TypeAlias = Annotated[tuple[Filled, ...], _rule(bool, "must name an executable")]
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
 Temperature: TypeAlias = Annotated[float, Meta(ge=0)]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
+SecondsOrNever: TypeAlias = Annotated[float, Meta(ge=0)]
 
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Override: TypeAlias = Literal[
@@ -73,6 +78,8 @@ Override: TypeAlias = Literal[
 
 CONNECT_TIMEOUT_SECS: Final = 10.0
 CALL_TIMEOUT_SECS: Final = 300.0
+TOOLS_TTL_SECS: Final = 300.0
+IDLE_TIMEOUT_SECS: Final = 300.0
 
 
 class OpenAI(
@@ -92,6 +99,7 @@ class OpenAI(
     context_window: Positive | None = None
     temperature: Temperature | None = None
     reasoning_effort: ReasoningEffort | None = None
+    tool_images: bool | None = None
     additional_params: dict[str, Any] | None = None
 
     @property
@@ -126,8 +134,9 @@ Llm: TypeAlias = OpenAI | Scripted
 class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who answers, and how.
 
-    `mcp_filter` keeps two states apart: `None` lets every tool through, `()` none. `created_at`
-    is in milliseconds since the epoch; `None` means the time of start.
+    `mcp_filter` keeps two states apart: `None` lets every tool through, `()` none; for
+    `client_tool_filter` both let everything through. `created_at` is in milliseconds since the
+    epoch; `None` means the time of start.
     """
 
     name: Filled
@@ -143,6 +152,10 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     allow_request_overrides: tuple[Override, ...] = ("max_tokens", "stop", "response_format")
     parallel_tool_calls: bool = True
     max_parallel_tool_calls: Positive = 8
+    enable_client_tools: bool = False
+    client_tool_filter: tuple[str, ...] | None = None
+    nudge_last_turn: bool = False
+    nudge_turns_remaining: Count | None = None
     llm: Llm
 
     @property
@@ -154,34 +167,65 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class HttpStreamable(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="transport", tag="http_streamable"
 ):
-    """An MCP server that is reached over HTTP."""
+    """An MCP server that is reached over HTTP.
+
+    `headers_from_request` names, for a header sent to the server, the header of the request whose
+    value it takes. `tools_ttl_secs` 0 means that the list of tools is never asked for again on
+    account of its age.
+    """
 
     url: Url
     headers: Headers = {}
+    headers_from_request: HeaderMap = {}
     description: str | None = None
+    required: bool = False
     connect_timeout_secs: Seconds = CONNECT_TIMEOUT_SECS
     call_timeout_secs: Seconds = CALL_TIMEOUT_SECS
+    tools_ttl_secs: SecondsOrNever = TOOLS_TTL_SECS
+    idle_timeout_secs: Seconds = IDLE_TIMEOUT_SECS
+
+
+class Sse(HttpStreamable, frozen=True, kw_only=True, tag_field="transport", tag="sse"):
+    """An MCP server that speaks the HTTP transport of old, with a stream of events."""
 
 
 class Stdio(msgspec.Struct, frozen=True, kw_only=True, tag_field="transport", tag="stdio"):
-    """An MCP server that runs as a child process; its command line is `cmd`, then `args`."""
+    """An MCP server that runs as a child process; its command line is `cmd`, then `args`.
+
+    One child serves every request, or each request has its own with `per_request`.
+    """
 
     cmd: Command
     args: tuple[str, ...] = ()
     env: dict[str, Secret] = {}
     cwd: Filled | None = None
     description: str | None = None
+    required: bool = False
+    per_request: bool = False
     connect_timeout_secs: Seconds = CONNECT_TIMEOUT_SECS
     call_timeout_secs: Seconds = CALL_TIMEOUT_SECS
+    tools_ttl_secs: SecondsOrNever = TOOLS_TTL_SECS
 
 
-Server: TypeAlias = HttpStreamable | Stdio
+Server: TypeAlias = HttpStreamable | Sse | Stdio
 
 
 class Mcp(msgspec.Struct, frozen=True, kw_only=True):
-    """Where tools come from; the servers keep the order of the file."""
+    """Where tools come from; the servers keep the order of the file.
+
+    `sanitize_schemas` fits the schemas of tools to providers that take only a part of JSON Schema.
+    """
 
     servers: dict[str, Server] = {}
+    sanitize_schemas: bool = True
+
+
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
+    """Tools that are built in: reading files below `root`, by default the working directory."""
+
+    filesystem: bool = False
+    root: Filled = "."
+    custom_tools: tuple[str, ...] = ()
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +233,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: Agent
     mcp: Mcp = msgspec.field(default_factory=Mcp)
+    tools: Tools = msgspec.field(default_factory=Tools)
 
 
 class Config(Document, frozen=True, kw_only=True):

@@ -16,7 +16,14 @@ from aura.events.model import (
     TurnUsage,
 )
 from aura.events.session import McpStatus, RunCompleted, RunFailed, ServerStatus, SessionInfo, Usage
-from aura.events.tools import ToolCompleted, ToolProgressed, ToolRequested, ToolStarted, ToolUsage
+from aura.events.tools import (
+    ToolCompleted,
+    ToolDelegated,
+    ToolProgressed,
+    ToolRequested,
+    ToolStarted,
+    ToolUsage,
+)
 
 AnyEvent: TypeAlias = (
     SessionInfo
@@ -32,6 +39,7 @@ AnyEvent: TypeAlias = (
     | ToolStarted
     | ToolProgressed
     | ToolCompleted
+    | ToolDelegated
     | ToolUsage
     | Usage
     | RunFailed
@@ -57,6 +65,7 @@ __all__ = [
     "TextDelta",
     "ToolCalled",
     "ToolCompleted",
+    "ToolDelegated",
     "ToolProgressed",
     "ToolRequested",
     "ToolStarted",

@@ -31,12 +31,14 @@ class ReasoningDelta(AgentEvent, frozen=True, kw_only=True):
 class ToolCalled(AgentEvent, frozen=True, kw_only=True):
     """The model finished asking for a tool.
 
-    `arguments` is the JSON text as the model wrote it, which need not parse.
+    `arguments` is the JSON text as the model wrote it, which need not parse. `delegated` says that
+    the client runs the tool, not we.
     """
 
     tool_id: str
     tool_name: str
     arguments: str
+    delegated: bool = False
 
 
 class TurnUsage(AgentEvent, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from aura.events.base import AgentEvent, Event
 
 
 class ToolRequested(AgentEvent, frozen=True, kw_only=True):
-    """A call was taken on; exactly one `ToolCompleted` with the same `tool_id` follows.
+    """A call was taken on; exactly one `ToolCompleted`, or `ToolDelegated` for a tool of the
+    client, with the same `tool_id` follows.
 
     `arguments` is JSON text; `{}` when the model's text was not a JSON object.
     """
@@ -42,9 +43,16 @@ class ToolProgressed(AgentEvent, frozen=True, kw_only=True):
     progress_token: int | str | None = None
 
 
+class ToolDelegated(AgentEvent, frozen=True, kw_only=True):
+    """The call is the client's to make; its result comes with a later request."""
+
+    tool_id: str
+    tool_name: str
+
+
 class ToolCompleted(AgentEvent, frozen=True, kw_only=True):
     """The call is over. `result` is the text that the model is given, whole, on success;
-    `error` is the same on failure."""
+    `error` is the same on failure. `images` are `data:` URLs for models that take images."""
 
     wire: ClassVar[str | None] = "aura.tool_complete"
     tool_id: str
@@ -53,6 +61,7 @@ class ToolCompleted(AgentEvent, frozen=True, kw_only=True):
     success: bool
     result: str | None = None
     error: str | None = None
+    images: tuple[str, ...] = ()
 
 
 class ToolUsage(Event, frozen=True, kw_only=True):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aura.events import MAIN
-from aura.pipeline.ports import Model, Toolbox
+from aura.pipeline.nudges import NO_NUDGES, Nudges
+from aura.pipeline.ports import Model, Toolset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +20,10 @@ class Agent:
 
     model: Model
     system: str
-    toolbox: Toolbox
+    toolset: Toolset
     turn_depth: int = 5
     parallel_calls: int = 8
     context_window: int | None = None
     first_chunk_timeout: float = 30.0
+    nudges: Nudges = NO_NUDGES
     agent_id: str = MAIN

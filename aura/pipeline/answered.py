@@ -13,11 +13,13 @@ from aura.events import (
     RunCompleted,
     RunFailed,
     SessionInfo,
+    ToolDelegated,
 )
 from aura.pipeline.agent import Agent
 from aura.pipeline.checked import checked
 from aura.pipeline.compose import Events, Failure, opened, settled, source
-from aura.pipeline.ports import Message, Options
+from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools
+from aura.pipeline.ports import Message, Options, Toolbox
 from aura.pipeline.run import Run
 from aura.pipeline.spaced import spaced
 from aura.pipeline.totals import Totals
@@ -25,14 +27,25 @@ from aura.pipeline.turn import turn
 
 
 async def answer(
-    agent: Agent, messages: Sequence[Message], run: Run, options: Options | None = None
+    agent: Agent,
+    messages: Sequence[Message],
+    run: Run,
+    options: Options | None = None,
+    client: ClientTools = NO_CLIENT_TOOLS,
 ) -> AsyncGenerator[AnyEvent, None]:
     """Everything that happens while `agent` answers `messages`.
+
+    `client` has the tools that the caller runs itself: a call of one ends the run with the reason
+    `tool_calls`, and `delegation.resumed` makes the conversation that goes on.
 
     The first event is `SessionInfo`, the last `RunCompleted`; a failure of the model is the event
     `RunFailed`, never an exception. Close the stream to abandon the run.
     """
-    composed = answered(agent, messages, run, options) | spaced.pipe() | checked.pipe(log=run.log)
+    composed = (
+        answered(agent, messages, run, options or Options(), client)
+        | spaced.pipe()
+        | checked.pipe(log=run.log)
+    )
     async with opened(composed) as events:
         async for event in events:
             yield event
@@ -40,38 +53,63 @@ async def answer(
 
 @source
 async def answered(
-    agent: Agent, messages: Sequence[Message], run: Run, options: Options | None = None
+    agent: Agent, messages: Sequence[Message], run: Run, options: Options, client: ClientTools
 ) -> Events:
     """One run: session, MCP servers, the turn, what it cost, the end."""
     yield SessionInfo(model=agent.model.name, model_context_limit=agent.context_window)
-    await agent.toolbox.ready()
-    if servers := agent.toolbox.statuses():
+    toolbox = run.borrow(agent.toolset.open(run.headers))
+    await toolbox.ready()
+    if servers := toolbox.statuses():
         yield McpStatus(servers=servers)
+    if taken := shared_names(toolbox, client):
+        yield collision(taken)
+        yield RunCompleted()
+        return
     totals = Totals()
     reason: FinishReason | None = None
     failed: RunFailed | None = None
-    async with opened(settled(turn(agent, messages, run, options))) as events:
+    happens = turn(agent, toolbox, messages, run, options=options, client=client)
+    async with opened(settled(happens)) as events:
         async for event in events:
             if isinstance(event, Failure):
                 failed = failure(event.error, run)
                 break
             if isinstance(event, CompletionEnded):
-                reason = event.reason
+                reason = final(event.reason)
+            elif isinstance(event, ToolDelegated):
+                reason = "tool_calls"
             totals = totals.after(event)
             yield event
     if failed is not None:
         yield failed
     if totals.prompt or totals.completion:
         yield totals.usage()
-    yield RunCompleted(reason=None if failed else final(reason))
+    yield RunCompleted(reason=None if failed else reason)
 
 
 def final(reason: FinishReason | None) -> FinishReason:
-    """Why the run ended, from why its last completion did.
+    """Why the run ended, from why its last completion did, if no tool of the client is due.
 
     A last completion that asked for tools was not offered any: the answer is over all the same.
     """
     return "stop" if reason in (None, "tool_calls") else reason
+
+
+def shared_names(toolbox: Toolbox, client: ClientTools) -> list[str]:
+    """The names that tools of ours and of the client have in common."""
+    return [tool.spec.name for tool in toolbox.tools() if client.runs(tool.spec.name)]
+
+
+def collision(names: Sequence[str]) -> RunFailed:
+    """What to tell a client whose tools could not be told from ours."""
+    quoted = ", ".join(map(repr, names))
+    return RunFailed(
+        code="tool_name_collision",
+        message=f"This agent has tools of its own that are named {quoted}. Give the tools of the"
+        " request other names.",
+        status=400,
+        retryable=False,
+    )
 
 
 def failure(error: Exception, run: Run) -> RunFailed:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from aura.events import AnyEvent, ToolCalled, ToolCompleted, ToolRequested
+from aura.events import AnyEvent, ToolCalled, ToolCompleted, ToolDelegated, ToolRequested
 from aura.pipeline.compose import Failure, opened, settled
 from aura.pipeline.lanes import Lanes
 from aura.pipeline.ports import Outcome, Tool
@@ -43,7 +43,7 @@ def unknown(call: ToolCalled, tools: Mapping[str, Tool]) -> Outcome:
 async def called(
     call: ToolCalled, tools: Mapping[str, Tool], run: Run
 ) -> AsyncGenerator[AnyEvent, None]:
-    """One call: requested, whatever the tool reports, completed."""
+    """One call: requested, whatever the tool reports, completed; or left to the client."""
     begun = run.sources.clock()
     arguments = parsed(call)
     yield ToolRequested(
@@ -52,6 +52,9 @@ async def called(
         tool_name=call.tool_name,
         arguments="{}" if isinstance(arguments, Outcome) else call.arguments.strip() or "{}",
     )
+    if call.delegated:
+        yield ToolDelegated(agent_id=call.agent_id, tool_id=call.tool_id, tool_name=call.tool_name)
+        return
     tool = tools.get(call.tool_name)
     outcome: Outcome | None = None
     if tool is None:
@@ -87,6 +90,7 @@ def completed(call: ToolCalled, outcome: Outcome | None, seconds: float) -> Tool
         success=not failed,
         result=None if failed else outcome.text,
         error=outcome.text if failed else None,
+        images=outcome.images,
     )
 
 
@@ -97,6 +101,11 @@ async def calls(
 
     The events of one call keep their order; those of different calls interleave.
     """
+    if len(requested) == 1:  # alone it needs no task of its own
+        async with opened(called(requested[0], tools, run)) as events:
+            async for event in events:
+                yield event
+        return
     waiting = deque(requested)
     lanes: Lanes[AnyEvent] = run.lanes()
     for _ in range(min(parallel, len(waiting))):
@@ -104,5 +113,5 @@ async def calls(
     async with opened(lanes.events()) as events:
         async for event in events:
             yield event
-            if isinstance(event, ToolCompleted) and waiting:
+            if isinstance(event, ToolCompleted | ToolDelegated) and waiting:
                 lanes.add(called(waiting.popleft(), tools, run))

@@ -11,6 +11,7 @@ from aura.events import (
     RunCompleted,
     SessionInfo,
     ToolCompleted,
+    ToolDelegated,
     ToolProgressed,
     ToolRequested,
     ToolStarted,
@@ -42,7 +43,7 @@ class Open:
                 return self._end(f"completion {event.agent_id} {event.index}")
             case ToolRequested():
                 return self._start(f"tool call {event.tool_id}")
-            case ToolCompleted():
+            case ToolCompleted() | ToolDelegated():
                 return self._end(f"tool call {event.tool_id}")
             case ToolStarted() | ToolProgressed():
                 key = f"tool call {event.tool_id}"

@@ -5,7 +5,8 @@ Adapters implement these protocols; nothing here does any work.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -28,22 +29,27 @@ class Assistant(msgspec.Struct, frozen=True):
 
 
 class ToolReply(msgspec.Struct, frozen=True):
-    """What a tool answered to the call `tool_id`."""
+    """What a tool answered to the call `tool_id`; `images` are `data:` URLs."""
 
     tool_id: str
     tool_name: str
     text: str
+    images: tuple[str, ...] = ()
 
 
 Message: TypeAlias = User | Assistant | ToolReply
 
 
 class ToolSpec(msgspec.Struct, frozen=True):
-    """A tool as the model sees it; `parameters` is a JSON Schema, already encoded."""
+    """A tool as the model sees it; `parameters` is a JSON Schema, already encoded.
+
+    `strict` is what the one who brought the tool asked of providers that can keep to a schema.
+    """
 
     name: str
     description: str
     parameters: msgspec.Raw
+    strict: bool | None = None
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -77,6 +83,11 @@ class Model(Protocol):
         """The model as clients see it: `provider/model`."""
         ...
 
+    @property
+    def most_tools(self) -> int | None:
+        """How many tools it takes, if there is a limit."""
+        ...
+
     def stream(self, prompt: Prompt) -> AsyncIterator[AnyEvent]:
         """Ask once. Gives `TextDelta`, `ReasoningDelta`, `ToolCalled` and `TurnUsage` in the
         provider's order and one `Stopped` as the last event.
@@ -87,7 +98,8 @@ class Model(Protocol):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a tool call ended: the text for the model, and what kind of failure it is, if any.
+    """How a tool call ended: the text and the images for the model, and what kind of failure it
+    is, if any. Images are `data:` URLs; the text has a placeholder for each.
 
     `arguments`: the arguments were unusable; `tool`: the tool itself reported an error;
     `transport`: the tool could not be reached or was lost on the way; `timeout`: it took too long.
@@ -95,6 +107,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     text: str
     failure: Literal["arguments", "tool", "transport", "timeout"] | None = None
+    images: tuple[str, ...] = ()
 
 
 class Tool(Protocol):
@@ -115,8 +128,31 @@ class Tool(Protocol):
         ...
 
 
+class Offer(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool of an MCP server, as people want to know it.
+
+    `spec` is what the model sees, `own_name` what the server calls it, `changes` how its schema
+    was rewritten for the model. `described` is the server's whole description as JSON.
+    """
+
+    server_name: str
+    own_name: str
+    spec: ToolSpec
+    changes: tuple[str, ...]
+    described: msgspec.Raw
+
+
+class Toolset(Protocol):
+    """The tools that an agent may use, for any caller."""
+
+    def open(self, headers: Mapping[str, str]) -> AbstractContextManager[Toolbox]:
+        """The tools for one run, whose caller sent these headers, by lower-case name; what is
+        only there for that run is given back at the end of the block."""
+        ...
+
+
 class Toolbox(Protocol):
-    """The tools that an agent may use, which can change while the program runs."""
+    """The tools of one run, which can change while it goes on."""
 
     async def ready(self) -> None:
         """Wait until every source of tools has been tried once. Bounded by the sources' own
@@ -125,6 +161,10 @@ class Toolbox(Protocol):
 
     def tools(self) -> tuple[Tool, ...]:
         """The tools that can be called now, in a stable order and with unique names."""
+        ...
+
+    def offers(self) -> tuple[Offer, ...]:
+        """Those of the tools that come from MCP servers, in the same order."""
         ...
 
     def statuses(self) -> tuple[ServerStatus, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -44,14 +44,20 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One request being answered."""
+    """One request being answered. `headers` are those of the request, by lower-case name."""
 
     id: str
     request_id: str
     session_id: str
+    headers: Mapping[str, str]
     tasks: TaskGroup
+    borrowed: ExitStack
     sources: Sources
     log: Log
+
+    def borrow(self, lent: AbstractContextManager[T]) -> T:
+        """What is lent, until this run is over."""
+        return self.borrowed.enter_context(lent)
 
     def lanes(self, *, room: int = 8) -> Lanes[T]:
         """An empty set of lanes whose tasks end with this run."""
@@ -63,10 +69,15 @@ async def open_run(
     *,
     session_id: str | None = None,
     request_id: str | None = None,
+    headers: Mapping[str, str] | None = None,
     sources: Sources | None = None,
     log: Log | None = None,
 ) -> AsyncIterator[Run]:
-    """Open the one task group of a run. On the way out everything still running is cancelled.
+    """Open the one task group of a run. On the way out everything still running is cancelled,
+    then everything borrowed is given back.
+
+    `headers` are those of the request that the run answers, by lower-case name: MCP servers can be
+    configured to get some of them.
 
     An error of the body leaves as it is, not wrapped in a group.
     """
@@ -78,19 +89,22 @@ async def open_run(
         request_id=request_id, run_id=run_id, session_id=session_id
     )
     error: Exception | None = None
-    async with anyio.create_task_group() as tasks:
-        run = Run(
-            id=run_id,
-            request_id=request_id,
-            session_id=session_id,
-            tasks=tasks,
-            sources=sources,
-            log=bound,
-        )
-        try:
-            yield run
-        except Exception as raised:  # noqa: BLE001 - raised again below, outside the group
-            error = raised
-        tasks.cancel_scope.cancel()
+    with ExitStack() as borrowed:
+        async with anyio.create_task_group() as tasks:
+            run = Run(
+                id=run_id,
+                request_id=request_id,
+                session_id=session_id,
+                headers=headers or {},
+                tasks=tasks,
+                borrowed=borrowed,
+                sources=sources,
+                log=bound,
+            )
+            try:
+                yield run
+            except Exception as raised:  # noqa: BLE001 - raised again below, outside the group
+                error = raised
+            tasks.cancel_scope.cancel()
     if error is not None:
         raise error

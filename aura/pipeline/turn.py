@@ -22,7 +22,9 @@ from aura.pipeline.agent import Agent
 from aura.pipeline.begun import Begun
 from aura.pipeline.calls import calls
 from aura.pipeline.compose import Failure, opened, settled
-from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply
+from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools, Handover
+from aura.pipeline.nudges import with_notice
+from aura.pipeline.ports import Assistant, Message, Options, Prompt, Tool, Toolbox, ToolReply
 from aura.pipeline.run import Run
 
 
@@ -53,27 +55,33 @@ async def completion(
 
 
 async def turn(
-    agent: Agent, messages: Sequence[Message], run: Run, options: Options | None = None
+    agent: Agent,
+    toolbox: Toolbox,
+    messages: Sequence[Message],
+    run: Run,
+    *,
+    options: Options,
+    client: ClientTools = NO_CLIENT_TOOLS,
 ) -> AsyncGenerator[AnyEvent, None]:
     """Ask, run the tools that were asked for, ask again.
 
     Exactly `agent.turn_depth` rounds of tools; the completion after the last is offered none, so
-    it has to answer with what was gathered.
+    it has to answer with what was gathered. A round that asks for tools of the client is the last
+    one: what the turn has gathered is handed over, for the request that brings the client's part.
     """
     history = list(messages)
-    asked = options or Options()
-    if agent.parallel_calls == 1:
-        asked = msgspec.structs.replace(asked, parallel_tool_calls=False)
+    options = _one_at_a_time(options) if agent.parallel_calls == 1 else options
     seen: set[str] = set()
     for index in range(agent.turn_depth + 1):
         last = index == agent.turn_depth
-        tools = {} if last else {tool.spec.name: tool for tool in agent.toolbox.tools()}
+        tools = {} if last else _own(toolbox, client)
+        specs = () if last else (*(tool.spec for tool in tools.values()), *client.specs)
         prompt = Prompt(
             agent_id=agent.agent_id,
             system=agent.system,
             messages=tuple(history),
-            tools=tuple(tool.spec for tool in tools.values()),
-            options=asked,
+            tools=specs,
+            options=options,
         )
         heard = Heard()
         async with opened(completion(agent, prompt, index, run)) as events:
@@ -82,7 +90,7 @@ async def turn(
                     if last:
                         run.log.warning("model asked for a tool in its last round", tool=event)
                         continue
-                    event = distinct(event, seen)  # noqa: PLW2901 - the call as it goes on
+                    event = _taken(event, seen, client, run)  # noqa: PLW2901 - as it goes on
                 heard.add(event)
                 yield event
         if not heard.calls:
@@ -96,8 +104,34 @@ async def turn(
                 yield event
         if heard.usage is not None:
             yield tool_usage(heard.calls, heard.usage)
-        history.append(Assistant(text="".join(heard.text), calls=tuple(heard.calls)))
-        history.extend(replies[call.tool_id] for call in heard.calls)
+        asked = Assistant(text="".join(heard.text), calls=tuple(heard.calls))
+        results = [replies[call.tool_id] for call in asked.calls if not call.delegated]
+        if len(results) < len(asked.calls):
+            client.hand_over(Handover(tuple(history[len(messages) :]), asked, tuple(results)))
+            return
+        history += [asked, *noticed(results, agent.nudges.notice(agent.turn_depth - index))]
+
+
+def _one_at_a_time(options: Options) -> Options:
+    return msgspec.structs.replace(options, parallel_tool_calls=False)
+
+
+def _own(toolbox: Toolbox, client: ClientTools) -> dict[str, Tool]:
+    """The tools that run here. One that turned up under the name of a client's tool is left out:
+    a request that collides from its start was refused."""
+    return {tool.spec.name: tool for tool in toolbox.tools() if not client.runs(tool.spec.name)}
+
+
+def _taken(call: ToolCalled, seen: set[str], client: ClientTools, run: Run) -> ToolCalled:
+    """A call as it goes on: with an id of its own.
+
+    The id of a call that goes to the client is ours and cannot be guessed: who sends it back gets
+    the rest of the turn.
+    """
+    if client.runs(call.tool_name):
+        tool_id = run.sources.ids("call_")
+        call = msgspec.structs.replace(call, tool_id=tool_id, delegated=True)
+    return distinct(call, seen)
 
 
 class Heard:
@@ -137,7 +171,15 @@ def distinct(call: ToolCalled, seen: set[str]) -> ToolCalled:
 def reply(event: ToolCompleted) -> ToolReply:
     """What the model is told about a call that is over."""
     text = event.result if event.success else event.error
-    return ToolReply(tool_id=event.tool_id, tool_name=event.tool_name, text=text or "")
+    return ToolReply(
+        tool_id=event.tool_id, tool_name=event.tool_name, text=text or "", images=event.images
+    )
+
+
+def noticed(replies: list[ToolReply], notice: str | None) -> list[ToolReply]:
+    """The replies, with the notice at the end of the last one."""
+    *others, last = replies
+    return [*others, msgspec.structs.replace(last, text=with_notice(last.text, notice))]
 
 
 def tool_usage(requested: Sequence[ToolCalled], usage: TurnUsage) -> ToolUsage:

@@ -12,6 +12,7 @@ from aura.catalog import Catalog
 from aura.pipeline.run import Sources
 from aura.server.drain import Drain
 from aura.server.errors import answer_error
+from aura.server.handovers import Handovers
 from aura.server.routes import (
     Backend,
     aura_info,
@@ -52,8 +53,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with agents() as catalog:
+            origin = sources or Sources()
             app.state.backend = Backend(
-                settings=settings, catalog=catalog, drain=drain, sources=sources or Sources()
+                settings=settings,
+                catalog=catalog,
+                drain=drain,
+                sources=origin,
+                handovers=Handovers(origin.clock),
             )
             if ready is not None:
                 ready(catalog)

@@ -1,4 +1,4 @@
-"""The chat completion request, and what it means to an agent.
+"""The chat completion request, and what it asks of the model.
 
 The format is OpenAI's Chat Completions API; what is not listed in `ChatRequest` is reported as
 ignored, never silently dropped.
@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 
 from aura.errors import RequestError
-from aura.pipeline.ports import Assistant, Message, Options, User
+from aura.pipeline.ports import Options
 
 NULL = msgspec.Raw(b"null")
 
@@ -100,26 +100,44 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def parsed_request(body: bytes) -> ChatRequest:
-    """The request in `body`. Raises `RequestError`: 400 when it is not JSON, 422 when it is JSON
-    of another shape."""
+    """The request in `body`. Raises `RequestError`: 400 when it is not JSON or has no messages,
+    422 when it is JSON of another shape."""
     try:
-        return _decode(body)
+        request = _decode(body)
     except msgspec.ValidationError as error:
         message = f"The request body has the wrong shape: {error}."
         raise RequestError(message, status=422) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"The request body is not valid JSON: {error}."
         raise RequestError(message, status=400) from None
+    if not request.messages:
+        raise RequestError("No messages provided.", param="messages")
+    return request
 
 
-def ignored_fields(body: bytes, allowed: frozenset[str]) -> tuple[str, ...]:
-    """The fields of the request that have no effect on this agent, in the order they came."""
+HARMLESS = {
+    "n": b"1",
+    "parallel_tool_calls": b"true",
+    "tool_choice": b'"auto"',
+    "store": b"false",
+    "logprobs": b"false",
+}
+"""Values that ask for nothing beyond what happens anyway; some SDKs always send them."""
+
+
+def ignored_fields(body: bytes, allowed: frozenset[str], *, tools: bool) -> tuple[str, ...]:
+    """The fields of the request that have no effect on this agent, in the order they came.
+
+    `tools` says whether it takes the tools of clients.
+    """
     return tuple(
         field
         for field, value in _decode_fields(body).items()
         if field not in ALWAYS_READ
+        and not (tools and field == "tools")
         and OVERRIDES.get(field) not in allowed
         and _given(value) is not None
+        and HARMLESS.get(field) != bytes(value)
     )
 
 
@@ -144,63 +162,3 @@ def options(request: ChatRequest, allowed: frozenset[str]) -> Options:
 
 def _given(value: msgspec.Raw) -> msgspec.Raw | None:
     return None if bytes(value) == b"null" else value.copy()
-
-
-def conversation(messages: list[ChatMessage]) -> tuple[Message, ...]:
-    """The conversation that the agent continues. Raises `RequestError` when it cannot.
-
-    System messages are left out: the configured prompt is the only one. So are tool messages and
-    tool calls, since the caller's tools are not offered to the model, and messages without text.
-    """
-    if not messages:
-        raise RequestError("No messages provided.", param="messages")
-    last = messages[-1].role
-    if last != "user":
-        message = f"The last message must be from the user, but its role is {last!r}."
-        raise RequestError(message, param="messages")
-    found = [_message(message, index) for index, message in enumerate(messages)]
-    kept = tuple(message for message in found[:-1] if message is not None)
-    return (*kept, found[-1] or User(text=""))
-
-
-def _message(message: ChatMessage, index: int) -> Message | None:
-    match message.role:
-        case "user":
-            text, images = _content(message, index)
-            return User(text=text, images=images) if text.strip() or images else None
-        case "assistant":
-            text, _ = _content(message, index)
-            return Assistant(text=text) if text.strip() else None
-        case _:
-            return None
-
-
-def dropped_roles(messages: list[ChatMessage]) -> tuple[str, ...]:
-    """The roles whose messages the agent does not get to see, sorted."""
-    return tuple(sorted({message.role for message in messages} - {"user", "assistant"}))
-
-
-def _content(message: ChatMessage, index: int) -> tuple[str, tuple[str, ...]]:
-    if message.content is None:
-        return "", ()
-    if isinstance(message.content, str):
-        return message.content, ()
-    texts: list[str] = []
-    images: list[str] = []
-    for position, part in enumerate(message.content):
-        match part:
-            case Part(type="text", text=str(text)):
-                texts.append(text)
-            case Part(type="image_url", image_url=ImageUrl(url=url)) if message.role == "user":
-                images.append(url)
-            case _:
-                raise _unsupported(part, message.role, f"messages[{index}].content[{position}]")
-    return "".join(texts), tuple(images)
-
-
-def _unsupported(part: Part, role: str, place: str) -> RequestError:
-    return RequestError(
-        f"{place}: a part of type {part.type!r} is not supported in a message of role {role!r};"
-        " send text, or image_url in a user message.",
-        param="messages",
-    )

@@ -12,11 +12,28 @@ import msgspec
 from aura.events import Usage
 
 
+class CalledFunction(msgspec.Struct, frozen=True):
+    """The function of a tool call; `arguments` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A call that the client has to make."""
+
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A whole assistant message of a JSON answer."""
+    """A whole assistant message of a JSON answer; there is no content when there are only
+    calls."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class Choice(msgspec.Struct, frozen=True):

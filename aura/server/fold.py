@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import msgspec
 
-from aura.events import AnyEvent, RunCompleted, RunFailed, TextDelta, Usage
-from aura.server.completion import ChatCompletion, Choice, Delta, usage_body
+from aura.events import AnyEvent, RunCompleted, RunFailed, TextDelta, ToolCalled, Usage
+from aura.server.completion import (
+    CalledFunction,
+    ChatCompletion,
+    Choice,
+    Delta,
+    ToolCall,
+    usage_body,
+)
 from aura.server.errors import failed_answer
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Fold:
-    """What a JSON client gets to see of a run: all of its text, in one piece."""
+    """What a JSON client gets to see of a run: all of its text in one piece, and the calls that
+    are the client's to make."""
 
     def __init__(
         self, *, completion_id: str, created: int, model: str, session_id: str, error_text: bool
@@ -23,6 +31,7 @@ class Fold:
         self._session_id = session_id
         self._error_text = error_text
         self._text: list[str] = []
+        self._calls: list[ToolCall] = []
         self._usage: Usage | None = None
         self._reason = "stop"
         self.failure: RunFailed | None = None
@@ -32,6 +41,9 @@ class Fold:
         match event:
             case TextDelta():
                 self._text.append(event.text)
+            case ToolCalled(delegated=True):
+                function = CalledFunction(event.tool_name, event.arguments)
+                self._calls.append(ToolCall(event.tool_id, "function", function))
             case Usage():
                 self._usage = event
             case RunFailed():
@@ -61,11 +73,19 @@ class Fold:
                 choices=(
                     Choice(
                         index=0,
-                        message=Delta(role="assistant", content="".join(self._text)),
+                        message=self._message(),
                         finish_reason=self._reason,
                     ),
                 ),
                 usage=usage_body(self._usage),
                 metadata={"chat_session_id": self._session_id},
             )
+        )
+
+    def _message(self) -> Delta:
+        text = "".join(self._text)
+        return Delta(
+            role="assistant",
+            content=text or (None if self._calls else ""),
+            tool_calls=tuple(self._calls),
         )

@@ -23,6 +23,7 @@ from aura.events import (
     TextDelta,
     ToolCalled,
     ToolCompleted,
+    ToolDelegated,
     ToolProgressed,
     ToolRequested,
     ToolStarted,
@@ -108,7 +109,9 @@ class Frames:
                 return self._event(event, self._session_info(event))
             case McpStatus() | ToolStarted() | ToolProgressed() | ToolUsage():
                 return self._event(event, event)
-            case CompletionStarted() | CompletionEnded() | TurnUsage() | Stopped():
+            case (
+                CompletionStarted() | CompletionEnded() | TurnUsage() | Stopped() | ToolDelegated()
+            ):
                 return b""
             case _:
                 assert_never(event)
@@ -161,12 +164,22 @@ class Frames:
         return {"model": event.model, **shown} if self._mode.bare else shown
 
     def _call(self, call: ToolCalled) -> bytes:
+        if call.delegated:
+            return self._delegated(call)
         if not self._mode.tool_calls:
             self._seq += 1
             return b""
         index = self._indices[call.tool_id] = len(self._indices)
         shown = "" if self._mode.tool_results == "open-web-ui" else call.arguments
         return self._tool_delta(index, call.tool_id, call.tool_name, shown)
+
+    def _delegated(self, call: ToolCalled) -> bytes:
+        """A call for the client, in two deltas as OpenAI sends it: some clients add the arguments
+        of the first one to themselves."""
+        index = self._indices[call.tool_id] = len(self._indices)
+        begun = self._tool_delta(index, call.tool_id, call.tool_name, "")
+        rest = {"index": index, "function": {"arguments": call.arguments}}
+        return begun + self._delta(b'"tool_calls":' + _encode([rest]))
 
     def _tool_delta(self, index: int, tool_id: str, name: str, arguments: str) -> bytes:
         function = {"name": name, "arguments": arguments}

@@ -15,17 +15,15 @@ from litestar.datastructures import State
 from aura.catalog import Catalog, Served
 from aura.errors import RequestError
 from aura.pipeline.answered import answer
-from aura.pipeline.run import Sources
-from aura.server.asked import (
-    ChatRequest,
-    conversation,
-    dropped_roles,
-    ignored_fields,
-    options,
-    parsed_request,
-)
+from aura.pipeline.compose import Events
+from aura.pipeline.delegation import ClientTools, resumed
+from aura.pipeline.run import Run, Sources
+from aura.server.asked import ChatRequest, ignored_fields, options, parsed_request
+from aura.server.client_tools import client_tools
+from aura.server.conversation import conversation, dropped_roles
 from aura.server.drain import Drain
-from aura.server.introspection import Info, ModelList, info, model_list
+from aura.server.handovers import Caller, Handovers
+from aura.server.introspection import Info, ModelList, detail, info, model_list
 from aura.server.modes import mode
 from aura.server.settings import Settings
 from aura.server.stream import Answer, Reply
@@ -44,6 +42,7 @@ class Backend:
     catalog: Catalog
     drain: Drain
     sources: Sources
+    handovers: Handovers
 
 
 def backend_of(request: AnyRequest) -> Backend:
@@ -67,10 +66,11 @@ def models(request: AnyRequest) -> ModelList:
     return model_list(backend_of(request).catalog)
 
 
-@get("/aura/info", sync_to_thread=False)
-def aura_info(request: AnyRequest) -> Info:
+@get("/aura/info")
+async def aura_info(request: AnyRequest) -> Info:
     """Describe the visible agents."""
-    return info(backend_of(request).catalog)
+    asked = detail(request.query_params.get("detail"))
+    return await info(backend_of(request).catalog, asked, header_values(request))
 
 
 @post("/v1/chat/completions", status_code=200)
@@ -80,12 +80,23 @@ async def chat_completions(request: AnyRequest) -> Answer:
     backend.drain.admit()
     body = await json_body(request)
     asked = parsed_request(body)
-    messages = conversation(asked.messages)
     served = backend.catalog.find(asked.model)
+    caller = Caller(bearer_token(request), served.id, session_id(asked, request))
+    messages = conversation(asked.messages, tools=served.takes_tool is not None)
+    specs, refused = client_tools(asked.tools, served.takes_tool)
+    if served.takes_tool is not None:
+        messages = resumed(messages, partial(backend.handovers.find, caller=caller))
+
+    def events(run: Run) -> Events:
+        keep = partial(backend.handovers.keep, caller=caller.within(run.session_id))
+        wanted = options(asked, served.overrides)
+        return answer(served.agent, messages, run, wanted, ClientTools(specs, keep))
+
     reply = Reply(
-        events=partial(answer, served.agent, messages, options=options(asked, served.overrides)),
+        events=events,
         model=served.model,
-        session_id=session_id(asked, request),
+        session_id=caller.session,
+        request_headers=header_values(request),
         stream=asked.stream is True,
         mode=mode(
             backend.settings,
@@ -95,9 +106,18 @@ async def chat_completions(request: AnyRequest) -> Answer:
         ),
         timeout=backend.settings.streaming_timeout_secs,
         buffer=backend.settings.streaming_buffer_size,
-        headers=ignored_headers(asked, body, served),
+        headers=ignored_headers(asked, body, served, refused),
     )
     return Answer(reply, drain=backend.drain, sources=backend.sources)
+
+
+def header_values(request: AnyRequest) -> dict[str, str]:
+    """The headers of the request by lower-case name, byte for byte as Latin-1; of one that comes
+    twice the last value."""
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1")
+        for name, value in request.scope["headers"]
+    }
 
 
 async def json_body(request: AnyRequest) -> bytes:
@@ -123,19 +143,28 @@ def session_id(asked: ChatRequest, request: AnyRequest) -> str | None:
     return named or None
 
 
-def ignored_headers(asked: ChatRequest, body: bytes, served: Served) -> dict[str, str]:
-    """Headers that tell the client which parts of its request have no effect."""
-    fields = ignored_fields(body, served.overrides)
-    roles = dropped_roles(asked.messages)
-    if not fields and not roles:
+def ignored_headers(
+    asked: ChatRequest, body: bytes, served: Served, tools: tuple[str, ...]
+) -> dict[str, str]:
+    """Headers that tell the client which parts of its request have no effect; `tools` are those
+    that the agent does not take."""
+    takes_tools = served.takes_tool is not None
+    fields = ignored_fields(body, served.overrides, tools=takes_tools)
+    roles = dropped_roles(asked.messages, tools=takes_tools)
+    if not fields and not roles and not tools:
         return {}
     structlog.get_logger().warning(
         "request asks for what this agent does not allow",
         agent=served.id,
         ignored_fields=fields,
         ignored_roles=roles,
+        ignored_tools=tools,
     )
-    named = [*fields, *(f"messages[role={role}]" for role in roles)]
+    named = [
+        *fields,
+        *(f"messages[role={role}]" for role in roles),
+        *(f"tools[{tool}]" for tool in tools),
+    ]
     return {"x-aura-ignored": ", ".join(named).encode("ascii", "replace").decode()}
 
 
@@ -148,10 +177,15 @@ async def authorized(request: AnyRequest) -> None:
     tokens = backend_of(request).settings.auth_tokens
     if not tokens or request.url.path == "/health":
         return
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    given = token.strip().encode() if scheme.lower() == "bearer" else b""
+    given = bearer_token(request).encode()
     matches = [hmac.compare_digest(given, known.encode()) for known in tokens]
     if not any(matches):
         raise RequestError(
             "The bearer token is missing or wrong.", status=401, code="invalid_api_key"
         )
+
+
+def bearer_token(request: AnyRequest) -> str:
+    """The token that the request was sent with, or nothing."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -33,11 +33,13 @@ class Reply:
 
     `events` gives the stream of a run; `timeout` bounds the whole run in seconds, 0 for none;
     `buffer` is how many events may wait for a slow client; `headers` go out with every answer.
+    `request_headers` are those of the request, by lower-case name.
     """
 
     events: Callable[[Run], Events]
     model: str
     session_id: str | None
+    request_headers: Mapping[str, str]
     stream: bool
     mode: Mode
     timeout: float
@@ -58,7 +60,9 @@ class Answer(ASGIResponse):
         """Run, write, and leave nothing behind."""
         del scope
         reply = self._reply
-        async with open_run(session_id=reply.session_id, sources=self._sources) as run:
+        async with open_run(
+            session_id=reply.session_id, headers=reply.request_headers, sources=self._sources
+        ) as run:
             lanes: Lanes[AnyEvent] = run.lanes(room=reply.buffer)
             timing = _timing(reply, run.sources.clock())
             ending = Ending(lanes)

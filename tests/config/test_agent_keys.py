@@ -33,6 +33,16 @@ ACCEPTED = [
     ("A24", 'hidden = "true"', "hidden", True),
     ("A25", 'hidden = "  false "', "hidden", False),
     ("A34", "mcp_filter = []", "mcp_filter", ()),
+    ("A30-last", 'nudge_last_turn = "true"', "nudge_last_turn", True),
+    ("A30-remaining", "nudge_turns_remaining = 3.0", "nudge_turns_remaining", 3),
+    ("A31", "enable_client_tools = true", "enable_client_tools", True),
+    (
+        "A31-filter",
+        'enable_client_tools = true\nclient_tool_filter = ["Read", "Find*"]',
+        "client_tool_filter",
+        ("Read", "Find*"),
+    ),
+    ("A33", 'enable_client_tools = "true"', "enable_client_tools", True),
     ("parallel", 'parallel_tool_calls = "false"', "parallel_tool_calls", False),
     ("overrides", 'allow_request_overrides = ["seed"]', "allow_request_overrides", ("seed",)),
 ]
@@ -48,12 +58,6 @@ REFUSED = [
     ("A27", 'hidden = "yes"', "parse", ["hidden", "true", "false", "yes"]),
     ("A28", 'hidden = ""', "parse", ["hidden", "true", "false"]),
     ("A29", "hidden = 1", "parse", ["hidden", "true", "false"]),
-    (
-        "A33",
-        'enable_client_tools = "true"',
-        "parse",
-        ["unknown field `enable_client_tools`", "not supported"],
-    ),
     ("A35", 'mcp_filter = "logs_*"', "parse", ["mcp_filter", "array"]),
     (
         "A36",
@@ -109,6 +113,7 @@ INCOMPLETE = [
 ]
 
 WARNED = [
+    ("A32", "[agent]\nclient_tool_filter = []", ["client_tool_filter", "enable_client_tools"]),
     ("A42-key", 'colour = "teal"', ["colour", "ignored"]),
     ("A42-table", "[agents]\nx = 1", ["agents", "did you mean `agent`?"]),
     ("F21", '[vector_store]\ntype = "in_memory"', ["vector_store", "[[vector_stores]]"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aura.config import HttpStreamable, Mcp, Secret, Stdio
+from aura.config import HttpStreamable, Mcp, Secret, Sse, Stdio, Tools, as_toml
 from aura.errors import ConfigError
 
 HUB = '[mcp.servers.hub]\ntransport = "http_streamable"\nurl = "http://h/mcp"\n'
@@ -22,6 +22,25 @@ ACCEPTED = [
                 url="http://h/mcp", description="Hub", headers={"X-Static": Secret("s")}
             )
         },
+    ),
+    (
+        "E05-mapped",
+        HUB + '[mcp.servers.hub.headers_from_request]\n"Authorization" = "x-user-token"',
+        {
+            "hub": HttpStreamable(
+                url="http://h/mcp", headers_from_request={"Authorization": "x-user-token"}
+            )
+        },
+    ),
+    (
+        "E06",
+        HUB.replace("http_streamable", "sse") + "idle_timeout_secs = 9\nrequired = true",
+        {"hub": Sse(url="http://h/mcp", idle_timeout_secs=9.0, required=True)},
+    ),
+    (
+        "per-request",
+        LOC + 'cmd = ["x"]\nper_request = "true"\ntools_ttl_secs = 0',
+        {"loc": Stdio(cmd=("x",), per_request=True, tools_ttl_secs=0.0)},
     ),
     (
         "E07",
@@ -71,12 +90,6 @@ REFUSED = [
         ["'http'", "stdio", "http_streamable", "sse"],
     ),
     (
-        "E06",
-        HUB.replace("http_streamable", "sse"),
-        "parse",
-        ["'sse' is not supported by this version"],
-    ),
-    (
         "E16",
         HUB.replace("http://", ""),
         "validation",
@@ -97,6 +110,30 @@ REFUSED = [
     ),
     ("header-value", HUB + 'headers = { A = "x\\ny" }', "validation", ["headers.A", "line breaks"]),
     (
+        "mapped-name",
+        HUB + 'headers_from_request = { A = "x y" }',
+        "validation",
+        ["headers_from_request.A", "HTTP header name"],
+    ),
+    (
+        "mapped-twice",
+        HUB + 'headers_from_request = { A = "x", a = "y" }',
+        "validation",
+        ["headers_from_request", "different case"],
+    ),
+    (
+        "required-mapped",
+        HUB + 'required = true\nheaders = { b = "x" }\nheaders_from_request = { A = "x", B = "y" }',
+        "validation",
+        ["mcp.servers.hub.required", "only a request brings its header 'A'", "`headers`"],
+    ),
+    (
+        "required-each",
+        LOC + 'cmd = ["x"]\nrequired = true\nper_request = true',
+        "validation",
+        ["mcp.servers.loc.required", "`per_request`"],
+    ),
+    (
         "header-twice",
         HUB + 'headers = { A = "x", a = "y" }',
         "validation",
@@ -105,16 +142,11 @@ REFUSED = [
 ]
 
 WARNED = [
-    (
-        "E01",
-        "[mcp]\nsanitize_schemas = true",
-        ["mcp.sanitize_schemas", "not supported by this version"],
-    ),
     ("E17", HUB + "timeout = 5", ["mcp.servers.hub.timeout"]),
     (
-        "E05",
-        HUB + "headers_from_request = {}",
-        ["headers_from_request", "not supported by this version"],
+        "idle-of-stdio",
+        LOC + 'cmd = ["x"]\nidle_timeout_secs = 5',
+        ["idle_timeout_secs", "transport = 'http_streamable' or 'sse'"],
     ),
     (
         "E18",
@@ -164,3 +196,28 @@ def test_mcp_is_optional(loaded: Any) -> None:
 def test_servers_keep_the_order_of_the_file(loaded: Any) -> None:
     [config] = loaded("SCRIPTED", LOC.replace("loc", "zed") + 'cmd = ["z"]\n' + HUB).configs
     assert list(config.mcp.servers) == ["zed", "hub"]
+
+
+def test_schemas_are_sanitized_unless_it_is_switched_off(loaded: Any) -> None:
+    [default] = loaded("SCRIPTED", "[mcp]").configs
+    [off] = loaded("SCRIPTED", '[mcp]\nsanitize_schemas = "false"').configs
+    assert (default.mcp.sanitize_schemas, off.mcp.sanitize_schemas) == (True, False)
+
+
+def test_built_in_tools(loaded: Any) -> None:
+    [config] = loaded("SCRIPTED", '[tools]\nfilesystem = true\nroot = "/srv"').configs
+    assert config.tools == Tools(filesystem=True, root="/srv")
+    [without] = loaded("SCRIPTED", "[tools]").configs
+    assert without.tools == Tools()
+
+
+def test_custom_tools_have_no_effect_and_say_so(loaded: Any) -> None:
+    [warning] = loaded("SCRIPTED", '[tools]\ncustom_tools = ["calc"]').warnings
+    assert "tools.custom_tools" in str(warning)
+    assert "no effect" in str(warning)
+
+
+def test_names_of_headers_are_shown_although_their_values_are_secret(loaded: Any) -> None:
+    mapped = HUB + '[mcp.servers.hub.headers_from_request]\nAuthorization = "X-Token"'
+    [config] = loaded("SCRIPTED", mapped).configs
+    assert 'Authorization = "X-Token"' in as_toml(config)

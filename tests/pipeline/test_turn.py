@@ -62,7 +62,7 @@ async def test_the_servers_behind_the_tools_are_reported(
     down = ServerStatus(
         server_name="fs", transport="stdio", status="failed", tools_count=0, reason="gone"
     )
-    asking = agent(says("Hi.", reasoning="Hm."), toolbox=ScriptedToolbox(servers=(down, up)))
+    asking = agent(says("Hi.", reasoning="Hm."), toolset=ScriptedToolbox(servers=(down, up)))
     assert await transcript(answer(asking, HELLO, run)) == events
 
 
@@ -110,7 +110,7 @@ async def test_results_reach_the_model_in_the_order_of_the_calls(run: Run) -> No
             yield Stopped(agent_id="main", reason="stop")
 
     tools = (gives("slow", "late", steps=9), gives("quick", "early"))
-    asking = Agent(model=Recorder(), system="", toolbox=ScriptedToolbox(tools))
+    asking = Agent(model=Recorder(), system="", toolset=ScriptedToolbox(tools))
     await transcript(answer(asking, HELLO, run))
     _, assistant, *replies = seen[1].messages
     assert [call.tool_id for call in assistant.calls] == ["same", "same_2"]
@@ -150,7 +150,7 @@ async def test_arguments_that_are_no_object_are_explained_to_the_model(run: Run)
                 yield ToolCalled(agent_id="main", tool_id="c", tool_name="look", arguments="[1")
             yield Stopped(agent_id="main", reason="stop")
 
-    asking = Agent(model=Sloppy(), system="", toolbox=ScriptedToolbox((gives("look", "x"),)))
+    asking = Agent(model=Sloppy(), system="", toolset=ScriptedToolbox((gives("look", "x"),)))
     happened = await transcript(answer(asking, HELLO, run))
     [requested], [completed] = of_kind(happened, ToolRequested), of_kind(happened, ToolCompleted)
     assert requested.arguments == "{}"

@@ -14,12 +14,11 @@ from aura.pipeline.ports import Assistant, User
 from aura.server.asked import (
     ChatMessage,
     Part,
-    conversation,
-    dropped_roles,
     ignored_fields,
     options,
     parsed_request,
 )
+from aura.server.conversation import conversation, dropped_roles
 from aura.server.drain import Drain
 from aura.server.frames import Frames
 from aura.server.modes import Mode, mode
@@ -63,7 +62,6 @@ def test_a_body_that_cannot_be_read_is_refused(body: bytes, status: int, words: 
 @pytest.mark.parametrize(
     ("messages", "words"),
     [
-        ([], "No messages provided"),
         ([ChatMessage("assistant", "a")], "must be from the user, but its role is 'assistant'"),
         ([user([Part("input_audio")])], "messages[0].content[0]: a part of type 'input_audio'"),
         ([user([Part("text")])], "a part of type 'text'"),
@@ -73,7 +71,7 @@ def test_a_conversation_that_cannot_be_continued_is_refused(
     messages: list[ChatMessage], words: str
 ) -> None:
     with pytest.raises(RequestError) as caught:
-        conversation(messages)
+        conversation(messages, tools=False)
     assert words in str(caught.value)
 
 
@@ -88,17 +86,21 @@ def test_a_conversation_keeps_what_the_agent_may_see() -> None:
         user([{"type": "text", "text": "What is "}, {"type": "text", "text": "this?"}, image]),
     ]
     expected = (Assistant("Yes?"), User("What is this?", ("https://h/i.png",)))
-    assert expected == conversation(messages)
-    assert dropped_roles(messages) == ("system", "tool")
+    assert expected == conversation(messages, tools=False)
+    assert dropped_roles(messages, tools=False) == ("system", "tool")
 
 
 def test_an_empty_question_is_still_a_question() -> None:
-    assert (User(""),) == conversation([user("")])
+    assert (User(""),) == conversation([user("")], tools=False)
 
 
 def test_fields_without_effect_are_named_in_their_order() -> None:
-    body = asked(temperature=1, n=2, max_tokens=5, model="m", seed=None, tool_choice="auto")
-    assert ignored_fields(body, frozenset({"max_tokens"})) == ("temperature", "n", "tool_choice")
+    body = asked(temperature=1, n=2, max_tokens=5, model="m", seed=None, tool_choice="none")
+    assert ignored_fields(body, frozenset({"max_tokens"}), tools=False) == (
+        "temperature",
+        "n",
+        "tool_choice",
+    )
 
 
 @pytest.mark.parametrize(

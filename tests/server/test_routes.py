@@ -12,12 +12,14 @@ from litestar.testing import AsyncTestClient
 from structlog.testing import capture_logs
 
 from aura.catalog import Catalog, Served, ServerInfo
+from aura.events import ServerStatus
+from aura.pipeline.ports import Offer, ToolSpec
 from aura.server.app import create_app
 from aura.server.drain import Drain
 from aura.server.settings import Settings
 from tests.support.agents import agent, asks, breaks, says
 from tests.support.sources import fixed_sources
-from tests.support.tools import gives
+from tests.support.tools import ScriptedToolbox, gives
 from tests.support.wire import frames, text
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +90,55 @@ async def test_info_names_servers_but_nothing_secret() -> None:
     }
     assert told["default_agent"] == "a"
     assert told["agents"] == [{"id": "a", "model": "scripted/test", "mcp_servers": expected}]
+
+
+OFFER = Offer(
+    server_name="logs",
+    own_name="find logs",
+    spec=ToolSpec("find_logs", "Finds.", msgspec.Raw(b'{"type":"object"}')),
+    changes=(),
+    described=msgspec.Raw(
+        b'{"name":"find logs","title":"Find","inputSchema":{},"outputSchema":{"x":1},'
+        b'"annotations":{"readOnlyHint":true},"_meta":{"m":1},"icons":[]}'
+    ),
+)
+
+
+@pytest.mark.parametrize("asked", ["tools", " tools , tools:summary,", "tools:summary"])
+async def test_info_lists_the_tools_of_the_servers_that_are_connected(asked: str) -> None:
+    up = ServerStatus(
+        server_name="logs", transport="http_streamable", status="connected", tools_count=1
+    )
+    down = ServerStatus(
+        server_name="fs", transport="stdio", status="failed", tools_count=0, reason="no"
+    )
+    servers = (
+        ServerInfo(name="logs", transport="http_streamable", place="https://h", description=None),
+        ServerInfo(name="fs", transport="stdio", place="fs-server", description=None),
+    )
+    box = ScriptedToolbox(servers=(down, up), offered=(OFFER,))
+    one = served("a", agent=agent(says("."), toolset=box), servers=servers)
+    async with client(one) as http:
+        told = (await http.get("/aura/info", params={"detail": asked})).json()
+    shown = told["agents"][0]["mcp_servers"]
+    summary = {"name": "find_logs", "description": "Finds."}
+    whole = {
+        **summary,
+        "title": "Find",
+        "inputSchema": {"type": "object"},
+        "outputSchema": {"x": 1},
+        "annotations": {"readOnlyHint": True},
+        "_meta": {"m": 1},
+    }
+    assert shown["logs"]["tools"] == [summary if asked == "tools:summary" else whole]
+    assert "tools" not in shown["fs"]
+
+
+async def test_a_detail_that_is_not_known_is_refused() -> None:
+    async with client() as http:
+        answer = await http.get("/aura/info", params={"detail": "tools,prompts"})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "detail")
+    assert "'prompts'" in answer.json()["error"]["message"]
 
 
 async def test_a_json_answer() -> None:

@@ -57,6 +57,7 @@ def response(
         events=partial(answer, asked, (User("Hello?"),)),
         model=asked.model.name,
         session_id="cs_test",
+        request_headers={},
         stream=stream,
         mode=mode,
         timeout=timeout,
@@ -70,7 +71,7 @@ def scene(name: str) -> Agent:
     """What happens in the stored streams, by name."""
     look, broken = gives("look", "a.txt", steps=2), fails("broken", "disk on fire")
     return {
-        "servers": agent(says("Hi."), toolbox=ScriptedToolbox(servers=(SERVER,))),
+        "servers": agent(says("Hi."), toolset=ScriptedToolbox(servers=(SERVER,))),
         "plain": agent(says("Hi there.", reasoning="A greeting.")),
         "tool": agent(asks("look", text="Looking."), says("Done."), tools=(look,)),
         "parallel": agent(
@@ -239,6 +240,7 @@ async def test_a_stream_that_breaks_is_an_internal_error() -> None:
         events=broken,
         model="m",
         session_id=None,
+        request_headers={},
         stream=True,
         mode=Mode(),
         timeout=0,

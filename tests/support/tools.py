@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import anyio
 import msgspec
 
 from aura.events import ServerStatus, ToolCalled, ToolProgressed, ToolStarted
-from aura.pipeline.ports import Outcome, Tool, ToolSpec
+from aura.pipeline.ports import Offer, Outcome, Tool, ToolSpec
 
 Item = ToolStarted | ToolProgressed | Outcome
 
@@ -62,12 +63,20 @@ class ScriptedToolbox:
 
     scripted: tuple[Tool, ...] = ()
     servers: tuple[ServerStatus, ...] = ()
+    offered: tuple[Offer, ...] = ()
+
+    def open(self, headers: Mapping[str, str]) -> AbstractContextManager[ScriptedToolbox]:
+        del headers
+        return nullcontext(self)
 
     async def ready(self) -> None:
         await anyio.lowlevel.checkpoint()
 
     def tools(self) -> tuple[Tool, ...]:
         return self.scripted
+
+    def offers(self) -> tuple[Offer, ...]:
+        return self.offered
 
     def statuses(self) -> tuple[ServerStatus, ...]:
         return self.servers

@@ -7,25 +7,26 @@ that task; so each connection has a task of its own, and callers only ever talk 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Literal, Never, TypeAlias
 
 import anyio
-import httpx2
-import msgspec
-from mcp import Client, MCPError, StdioServerParameters
-from mcp.client import IncomingMessage, Transport
-from mcp.client._transport import TransportStreams
-from mcp.client.stdio import stdio_client
-from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CONNECTION_CLOSED, Tool, ToolListChangedNotification
+import anyio.to_thread
+from mcp import Client, MCPError
+from mcp.client import IncomingMessage
+from mcp_types import (
+    CONNECTION_CLOSED,
+    METHOD_NOT_FOUND,
+    ToolListChangedNotification,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from aura.adapters.mcp.faults import Lost, Statuses, explained
-from aura.adapters.mcp.link import Link, Listed, Pending
+from aura.adapters.mcp.link import Link, Pending
+from aura.adapters.mcp.listing import Listing
 from aura.adapters.mcp.results import invalid, lost, outcome, refused, timed_out
-from aura.adapters.mcp.servers import HttpServer, Server, StdioServer
-from aura.adapters.mcp.streams import drained_stderr, watched
+from aura.adapters.mcp.servers import Server
+from aura.adapters.mcp.transports import transport
 from aura.pipeline.ports import Log, Outcome
 
 FIRST_PAUSE = 0.5
@@ -36,8 +37,22 @@ STEADY = 10.0
 FAREWELL = 5.0
 """Seconds that leaving a lost connection may take."""
 
+FRESHEST = 5.0
+"""Seconds that a list of tools is used at least, however soon the server says that it ages."""
+
+BREATH = 0.5
+"""Seconds between two lists, however often the server says that they changed."""
+
 MOST_PAGES = 1000
-MOST_SSE_BYTES = 64 * 1024 * 1024
+MOST_NOTES = 20
+LONGEST_NAME = 100
+"""How much of what is odd about tools goes into the log."""
+
+LONGEST = 300
+"""Characters of the reason why a call failed that go into the log."""
+
+CLOSED = ("Connection closed", "SSE stream ")
+"""How the SDK begins to say that a connection is gone; servers have other uses for its code."""
 
 Mode: TypeAlias = Literal["auto", "legacy"]
 """How to begin: by asking which protocol the server speaks, or by the handshake of old."""
@@ -52,11 +67,12 @@ async def keep(link: Link, *, log: Log, random: Callable[[], float]) -> Never:
     """
     log = log.bind(mcp_server=link.server.name)
     attempt = 0
-    mode: Mode = "auto"
+    legacy_only = link.server.transport == "sse"  # older than the other way to begin
+    mode: Mode = "legacy" if legacy_only else "auto"
     told = ""
     try:
         while True:
-            connection = Connection(link, log)
+            connection = Connection(link, log, random)
             begun = anyio.current_time()
             reason = ""
             try:
@@ -65,7 +81,7 @@ async def keep(link: Link, *, log: Log, random: Callable[[], float]) -> Never:
                 reason = explained(group, connection.statuses)
             worked = link.status.status == "connected"
             if not worked:
-                mode = "legacy" if mode == "auto" else "auto"
+                mode = "legacy" if mode == "auto" or legacy_only else "auto"
             elif anyio.current_time() - begun >= STEADY:
                 attempt = 0
             at_once = worked and attempt == 0
@@ -92,9 +108,11 @@ def pause(attempt: int, chance: float) -> float:
 class Connection:
     """One connection to a server, from its start to its loss."""
 
-    def __init__(self, link: Link, log: Log) -> None:
+    def __init__(self, link: Link, log: Log, random: Callable[[], float]) -> None:
         self._link = link
         self._log = log
+        self._random = random
+        self._notes: tuple[tuple[str, str], ...] = ()
         self._gone = anyio.Event()
         self._stale = anyio.Event()
         self.statuses = Statuses(self._gone)
@@ -104,18 +122,19 @@ class Connection:
         or cannot be made."""
         limit = self._link.server.connect_timeout
         with anyio.CancelScope(deadline=anyio.current_time() + limit) as scope:
-            async with Client(
-                self._transport(), mode=mode, message_handler=self._noticed
-            ) as client:
-                tools = await _listed(client)
+            streams = transport(self._link.server, self.statuses, self._gone, self._log)
+            async with Client(streams, mode=mode, message_handler=self._noticed) as client:
+                ttl = await self._list(client)
                 scope.deadline = math.inf
                 self._log.info(
-                    "MCP server is connected", tools=len(tools), protocol=client.protocol_version
+                    "MCP server is connected",
+                    tools=len(self._link.tools),
+                    protocol=client.protocol_version,
                 )
-                self._link.connected(tools)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._end_when_gone, scope)
-                    tasks.start_soon(self._relist, client)
+                    tasks.start_soon(self._listen, client)
+                    tasks.start_soon(self._relist, client, ttl)
                     while True:
                         tasks.start_soon(self._serve_call, await self._link.next_call(), client)
         if self._gone.is_set():
@@ -131,19 +150,75 @@ class Connection:
         if isinstance(message, ToolListChangedNotification):
             self._stale.set()
 
-    async def _relist(self, client: Client) -> None:
+    async def _listen(self, client: Client) -> None:
+        """Hear of changes from servers that want to be asked to tell; others tell unasked."""
+        capabilities = client.server_capabilities.tools
+        if (
+            client.protocol_version not in MODERN_PROTOCOL_VERSIONS
+            or capabilities is None
+            or not capabilities.list_changed
+        ):
+            return
+        attempt = 0
+        while True:
+            try:
+                async with client.listen(tools_list_changed=True) as changes:
+                    async for _ in changes:
+                        self._stale.set()
+                        attempt = 0
+            except Exception as error:  # noqa: BLE001 - the calls go on without it
+                if isinstance(error, MCPError) and error.code == METHOD_NOT_FOUND:
+                    return
+            await anyio.sleep(pause(attempt, self._random()))
+            self._stale.set()  # what happened meanwhile was not heard
+            attempt += 1
+
+    async def _relist(self, client: Client, ttl: float) -> None:
         """Ask for the tools again whenever they may have changed."""
         while True:
-            await self._stale.wait()
+            with anyio.move_on_after(ttl):
+                await self._stale.wait()
             self._stale = anyio.Event()
             with anyio.move_on_after(self._link.server.connect_timeout):
                 try:
-                    tools = await _listed(client)
-                except MCPError as error:
-                    self._log.debug("MCP server does not list its tools", error=error.message)
+                    ttl = await self._list(client)
+                except Exception as error:  # noqa: BLE001 - what it listed before still holds
+                    why = error.message if isinstance(error, MCPError) else type(error).__name__
+                    self._log.debug("MCP server does not list its tools", error=why)
                 else:
-                    self._link.connected(tools)
-                    self._log.debug("MCP server listed its tools again", tools=len(tools))
+                    tools = len(self._link.tools)
+                    self._log.debug("MCP server listed its tools again", tools=tools)
+            await anyio.sleep(BREATH)
+
+    async def _list(self, client: Client) -> float:
+        """Ask for the tools. Gives for how many seconds the answer is good."""
+        listing, hints = Listing(), list[int]()
+        cursor: str | None = None
+        seen: set[str | None] = set()
+        while cursor not in seen and len(seen) < MOST_PAGES and not listing.full:
+            seen.add(cursor)
+            page = await client.list_tools(cursor=cursor, cache_mode="refresh")
+            await anyio.to_thread.run_sync(listing.add, page.tools, abandon_on_cancel=True)
+            hints.append(page.ttl_ms)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        else:
+            if not listing.full:
+                listing.notes.append(("", "its list has no end, or goes round in circles"))
+        self._tell(tuple(listing.notes))
+        self._link.connected(listing.tools)
+        return lifetime(self._link.server, hints)
+
+    def _tell(self, notes: tuple[tuple[str, str], ...]) -> None:
+        """Say what is odd about the tools, unless it has been said."""
+        if notes != self._notes:
+            for tool, why in notes[:MOST_NOTES]:
+                named = {"tool": tool[:LONGEST_NAME]} if tool else {}
+                self._log.warning("MCP server lists an unusable tool", **named, why=why)
+            if len(notes) > MOST_NOTES:
+                self._log.warning("MCP server lists more such tools", more=len(notes) - MOST_NOTES)
+        self._notes = notes
 
     async def _serve_call(self, pending: Pending, client: Client) -> None:
         """One call. Ends with an outcome even when the connection is torn down around it.
@@ -153,11 +228,14 @@ class Connection:
         server = self._link.server
         ended = lost(server.name)
         try:
-            with pending.scope, anyio.move_on_after(server.call_timeout) as limit:
+            with self._link.in_flight(), pending.scope:
+                pending.scope.deadline = anyio.current_time() + server.call_timeout
                 pending.start()
                 ended = await self._call(pending, client)
-            if limit.cancelled_caught:
+            if pending.scope.cancelled_caught:  # by its caller, too, who does not read any more
                 ended = timed_out(pending.tool, server.call_timeout)
+            elif ended.failure == "transport":
+                self._log.warning("MCP call failed", tool=pending.tool, error=ended.text[:LONGEST])
         finally:
             pending.end(ended)
 
@@ -169,69 +247,19 @@ class Connection:
                 )
             )
         except MCPError as error:
-            if error.code != CONNECTION_CLOSED:
+            if error.code != CONNECTION_CLOSED or not error.message.startswith(CLOSED):
                 return refused(error)
             self._stale.set()  # it may have been restarted: does it still know us?
             return lost(self._link.server.name, error.message)
         except Exception as error:  # noqa: BLE001 - one call must not end the others
+            self._log.warning("MCP call failed", tool=pending.tool, error=type(error).__name__)
             return invalid(error)
 
-    def _transport(self) -> Transport:
-        server: Server = self._link.server
-        match server:
-            case HttpServer():
-                return self._over_http(server)
-            case StdioServer():
-                return self._over_stdio(server)
 
-    @asynccontextmanager
-    async def _over_http(self, server: HttpServer) -> AsyncIterator[TransportStreams]:
-        """The HTTP settings are ours; reading is bounded by the deadline of each call instead."""
-        async with (
-            httpx2.AsyncClient(
-                headers=dict(server.headers),
-                timeout=httpx2.Timeout(server.connect_timeout, read=None),
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
-                event_hooks={"response": [self.statuses.note]},
-            ) as client,
-            streamable_http_client(
-                server.url, http_client=client, max_sse_event_size=MOST_SSE_BYTES
-            ) as streams,
-        ):
-            yield watched(streams, self._gone)
-
-    @asynccontextmanager
-    async def _over_stdio(self, server: StdioServer) -> AsyncIterator[TransportStreams]:
-        """What the child writes to standard error goes to our log, the end of its output ends
-        the connection."""
-        if server.cwd is not None and not await anyio.Path(server.cwd).is_dir():
-            raise Lost("its working directory does not exist")
-        command, *arguments = server.cmd
-        parameters = StdioServerParameters(
-            command=command, args=arguments, env=dict(server.env), cwd=server.cwd
-        )
-        async with (
-            drained_stderr(self._log) as stderr,
-            stdio_client(parameters, errlog=stderr) as streams,
-        ):
-            yield watched(streams, self._gone)
-
-
-async def _listed(client: Client) -> tuple[Listed, ...]:
-    """Every tool of the server, in its order, page by page."""
-    found: list[Tool] = []
-    cursor: str | None = None
-    for _ in range(MOST_PAGES):
-        page = await client.list_tools(cursor=cursor, cache_mode="refresh")
-        found += page.tools
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    return tuple(
-        Listed(
-            name=tool.name,
-            description=tool.description or "",
-            parameters=msgspec.Raw(msgspec.json.encode(tool.input_schema)),
-        )
-        for tool in found
-    )
+def lifetime(server: Server, hints: Sequence[int]) -> float:
+    """Seconds for which a list of tools is good: what the server says with the shortest-lived of
+    its pages, in milliseconds, 0 for nothing; else what the configuration says."""
+    given = [hint / 1000 for hint in hints if hint > 0]
+    if given:
+        return max(min(given), FRESHEST)
+    return math.inf if server.tools_ttl is None else server.tools_ttl

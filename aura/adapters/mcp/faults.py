@@ -10,6 +10,7 @@ import anyio
 import httpx2
 from mcp import MCPError
 from mcp_types import CONNECTION_CLOSED
+from pydantic import ValidationError
 
 LONGEST_MESSAGE = 300
 """Characters of a server's own words that are passed on."""
@@ -59,8 +60,13 @@ def _cause(error: Exception, status: int | None) -> str:
             return "one of its headers cannot be sent"
         case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
             return "its URL cannot be used"
+        case httpx2.HTTPError() if status is not None:
+            return _status(status)
         case httpx2.HTTPError():
             return f"the HTTP exchange failed ({type(error).__name__})"
+        case ValidationError():
+            place = ".".join(map(str, error.errors()[0]["loc"]))[:LONGEST_MESSAGE]
+            return f"what it answers does not fit the protocol ({place})"
         case OSError():
             return _system(error)
         case _:
@@ -73,13 +79,17 @@ def _refusal(error: MCPError, status: int | None) -> str:
             return "the server ended the connection"
         case None:
             return f"the server answered with an error: {error.message[:LONGEST_MESSAGE]}"
-        case HTTPStatus.UNAUTHORIZED:
-            return (
-                "authentication failed (401 Unauthorized); check the server's headers and"
-                " credentials"
-            )
         case _:
-            return f"server returned HTTP {status} {_phrase(status)}".rstrip()
+            return _status(status)
+
+
+def _status(status: int) -> str:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return (
+            "authentication failed (401 Unauthorized); check the server's headers, those that are"
+            " passed on from the request, and its credentials"
+        )
+    return f"server returned HTTP {status} {_phrase(status)}".rstrip()
 
 
 def _unconnected(error: Exception) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import anyio
@@ -19,6 +21,12 @@ from aura.events import ServerStatus, ToolCalled, ToolProgressed, ToolStarted
 from aura.pipeline.compose import opened
 from aura.pipeline.ports import Outcome
 
+LONGEST_MESSAGE = 2000
+"""Characters of a progress report that are passed on."""
+
+LINGER = 0.2
+"""Seconds in which what was said last gets out, since the SDK does not tell when it did."""
+
 UNREAD_PROGRESS = 64
 """How many progress reports wait for a slow reader; older ones give way to newer ones."""
 
@@ -26,18 +34,32 @@ State: TypeAlias = Literal["not_attempted", "connected", "failed"]
 Item: TypeAlias = ToolStarted | ToolProgressed | Outcome
 
 
-class Listed(msgspec.Struct, frozen=True):
-    """A tool as its server lists it."""
+Arguments: TypeAlias = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A tool as its server lists it; `parameters` is its schema as the server wrote it.
+
+    `strict` is that schema in the part of JSON Schema that strict providers take, if it can be
+    written in it, and `changes` says what was rewritten. `checked` gives the arguments as the
+    server takes them, or what is wrong with them. `described` is everything that the server says
+    about the tool, as JSON.
+    """
 
     name: str
     description: str
     parameters: msgspec.Raw
+    strict: msgspec.Raw | None
+    changes: tuple[str, ...]
+    checked: Callable[[Arguments], Arguments | str] = field(compare=False, repr=False)
+    described: msgspec.Raw
 
 
 class Pending:
     """One call on its way: the owner puts what happens, the caller takes it."""
 
-    def __init__(self, tool: str, call: ToolCalled, arguments: dict[str, object]) -> None:
+    def __init__(self, tool: str, call: ToolCalled, arguments: Arguments) -> None:
         self.tool = tool
         self.call = call
         self.arguments = arguments
@@ -64,7 +86,7 @@ class Pending:
                 ToolProgressed(
                     agent_id=self.call.agent_id,
                     tool_id=self.call.tool_id,
-                    message=message or _described(progress, total),
+                    message=(message or _described(progress, total))[:LONGEST_MESSAGE],
                     phase="mcp_progress",
                     percent=percent(progress, total),
                     progress_token=self.call.tool_id,
@@ -109,6 +131,8 @@ class Link:
         self._tried = anyio.Event()
         self._waiting: deque[Pending] = deque()
         self._handed_over = anyio.Event()
+        self._in_flight = 0
+        self._landed = anyio.Event()
 
     @property
     def status(self) -> ServerStatus:
@@ -145,6 +169,24 @@ class Link:
         while self._waiting:
             self._waiting.popleft().end(self.unreachable())
 
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Count a call for the time of the block. For the owner alone."""
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._landed.set()
+                self._landed = anyio.Event()
+
+    async def quiet(self) -> None:
+        """Wait until no call is on its way, and the server was told of those that were left."""
+        if self._in_flight:
+            await self._landed.wait()
+            await anyio.sleep(LINGER)
+
     async def next_call(self) -> Pending:
         """The call that was handed over first and not taken yet. For the owner alone."""
         while True:
@@ -163,7 +205,7 @@ class Link:
         self._tried.set()
 
     async def call(
-        self, tool: str, call: ToolCalled, arguments: dict[str, object]
+        self, tool: str, call: ToolCalled, arguments: Arguments
     ) -> AsyncGenerator[Item, None]:
         """Have the owner call `tool`, the server's own name. Closing early abandons the call."""
         if self._state == "failed":
@@ -190,11 +232,12 @@ class Link:
 
 def percent(progress: float, total: float | None) -> int | None:
     """The share that is done in whole percent, cut off, never above 100."""
-    if total is None or not math.isfinite(progress) or not math.isfinite(total):
+    try:
+        if total is None or not math.isfinite(progress) or not math.isfinite(total):
+            return None
+        return 100 if total <= 0 else max(0, min(100, int(100 * progress / total)))
+    except OverflowError:  # a whole number that no float can hold
         return None
-    if total <= 0:
-        return 100
-    return max(0, min(100, int(100 * progress / total)))
 
 
 def _described(progress: float, total: float | None) -> str:
@@ -202,4 +245,7 @@ def _described(progress: float, total: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.15g}"
+    try:
+        return f"{value:.15g}"
+    except OverflowError:
+        return "a very large number"

@@ -22,12 +22,12 @@ def cleaned(name: str) -> str:
     return name[:LONGEST].rstrip("_") if len(name) > LONGEST else name
 
 
-def distinct(tools: Iterable[tuple[str, str]]) -> list[str]:
-    """A name of its own for each (server, tool), in order.
+def distinct(tools: Iterable[tuple[str, str]], *, reserved: Iterable[str] = ()) -> list[str]:
+    """A name of its own for each (server, tool), in order, and none that is `reserved`.
 
     The first keeps its name; a later one is called `server_tool`, and numbered if that is taken.
     """
-    taken: set[str] = set()
+    taken = set(reserved)
     names: list[str] = []
     for server, tool in tools:
         name = cleaned(tool)

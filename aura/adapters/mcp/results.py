@@ -1,4 +1,4 @@
-"""What an MCP server answered, as text for a model. Pure."""
+"""What an MCP server answered, as text and images for a model. Pure."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from mcp_types import (
     TextResourceContents,
 )
 
+from aura.adapters.mcp.images import images_of
 from aura.pipeline.ports import Outcome
 
 LONGEST_ERROR = 8192
@@ -35,7 +36,7 @@ def outcome(result: CallToolResult) -> Outcome:
     text = text_of(result)
     if result.is_error:
         return Outcome(f"Tool returned an error: {shortened(text)}", failure="tool")
-    return Outcome(text)
+    return Outcome(text, images=images_of(result.content))
 
 
 def refused(error: MCPError) -> Outcome:

@@ -11,10 +11,12 @@ from typing import Any, Self, TextIO
 import anyio
 from mcp.client._transport import ReadStream, TransportStreams
 from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCNotification
 
 from aura.pipeline.ports import Log
 
 LONGEST_LINE = 8192
+LARGEST = 10**300
 
 
 class Watched:
@@ -30,9 +32,12 @@ class Watched:
         return getattr(self._stream, "last_context", None)
 
     async def receive(self) -> SessionMessage | Exception:
-        """The next message."""
+        """The next message that the SDK can stand."""
         try:
-            return await self._stream.receive()
+            while True:
+                message = await self._stream.receive()
+                if not _overflows(message):
+                    return message
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             self._ended.set()
             raise
@@ -61,6 +66,16 @@ class Watched:
         exc_tb: TracebackType | None,
     ) -> Coroutine[Any, Any, bool | None]:
         return self._stream.__aexit__(exc_type, exc_val, exc_tb)
+
+
+def _overflows(message: SessionMessage | Exception) -> bool:
+    """Whether it is progress in whole numbers that no float holds: the SDK would end over it."""
+    match message:
+        case SessionMessage(message=JSONRPCNotification(params=dict(params))):
+            numbers = (params.get("progress"), params.get("total"))
+            return any(isinstance(each, int) and abs(each) > LARGEST for each in numbers)
+        case _:
+            return False
 
 
 def watched(streams: TransportStreams, ended: anyio.Event) -> TransportStreams:

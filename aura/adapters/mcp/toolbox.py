@@ -2,44 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from aura.adapters.mcp.globs import allowed
-from aura.adapters.mcp.link import Item, Link
+from aura.adapters.mcp.link import Arguments, Item, Link, Listed
 from aura.adapters.mcp.names import distinct
+from aura.adapters.mcp.pool import Pool
+from aura.adapters.mcp.servers import HttpServer, Server, resolved
 from aura.events import ServerStatus, ToolCalled
-from aura.pipeline.ports import Log, Tool, ToolSpec
+from aura.pipeline.ports import Log, Offer, Outcome, Tool, ToolSpec
+
+MOST_RENAMED = 20
+"""Tools under another name that the log warns of; further ones are for those who look closely."""
+
+LONGEST_NAME = 100
 
 
-class McpTool:
-    """A tool of a server; the model knows it as `spec.name`, its server as `own_name`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which tools an agent gets, and how its model sees them.
 
-    def __init__(self, spec: ToolSpec, own_name: str, link: Link) -> None:
-        self.spec = spec
-        self._own_name = own_name
-        self._link = link
+    `mcp_filter` are globs over names; `None` lets every tool through. `built_in` come first, and
+    keep their names whatever servers offer. `strict` shows schemas in the part of JSON Schema that
+    strict providers take. A model that takes only `most` tools gets the first ones.
+    """
 
-    def call(self, call: ToolCalled, arguments: dict[str, object]) -> AsyncIterator[Item]:
-        """Run the tool; the last item is its outcome."""
-        return self._link.call(self._own_name, call, arguments)
+    mcp_filter: Sequence[str] | None = None
+    built_in: tuple[Tool, ...] = ()
+    strict: bool = False
+    most: int | None = None
+
+
+class Toolset:
+    """The tools of an agent for any caller. Tells the log of each oddity once."""
+
+    def __init__(self, servers: Sequence[Server], choice: Choice, *, pool: Pool, log: Log) -> None:
+        self._servers = tuple(servers)
+        self._choice = choice
+        self._pool = pool
+        self._told = Told(log)
+        self._shared: McpToolbox | None = None
+        for server in self._servers:
+            if server.complete:
+                pool.shared(server.at_start)
+        if all(server.shared for server in self._servers):
+            links = [pool.shared(server) for server in self._servers]
+            self._shared = McpToolbox(links, choice, told=self._told)
+
+    @contextmanager
+    def open(self, headers: Mapping[str, str]) -> Iterator[McpToolbox]:
+        """The tools for a caller that sent these headers, by lower-case name. What is only there
+        for that caller is given back at the end of the block."""
+        if self._shared is not None:
+            yield self._shared
+            return
+        with ExitStack() as stack:
+            links = [self._link(server, headers, stack) for server in self._servers]
+            yield McpToolbox(links, self._choice, told=self._told)
+
+    def _link(self, server: Server, headers: Mapping[str, str], stack: ExitStack) -> Link:
+        match server:
+            case HttpServer() if not server.shared:
+                return stack.enter_context(self._pool.lease(resolved(server, headers)))
+            case _ if not server.shared:
+                return stack.enter_context(self._pool.own(server))
+            case _:
+                return self._pool.shared(server)
 
 
 class McpToolbox:
-    """The tools of several servers under names of their own.
+    """The tools of several servers under names of their own, built-in ones first.
 
     The order is that of the servers given and of each server's list, so that prompts stay the
-    same and can be cached. `mcp_filter` are globs over names; `None` lets every tool through.
+    same and can be cached.
     """
 
-    def __init__(
-        self, links: Sequence[Link], *, mcp_filter: Sequence[str] | None, log: Log
-    ) -> None:
+    def __init__(self, links: Sequence[Link], choice: Choice, *, told: Told) -> None:
         self._links = tuple(links)
-        self._filter = mcp_filter
-        self._log = log
-        self._versions: tuple[int, ...] = ()
+        self._choice = choice
+        self._told = told
+        self._versions: tuple[int, ...] | None = None
         self._tools: tuple[Tool, ...] = ()
-        self._renamed: set[str] = set()
 
     async def ready(self) -> None:
         """Wait until each server has been tried once; their own deadlines bound it."""
@@ -56,29 +101,108 @@ class McpToolbox:
         """The tools that can be called now; made anew only when a server's list changed."""
         versions = tuple(link.version for link in self._links)
         if versions != self._versions:
-            self._versions, self._tools = versions, self._named()
+            self._versions = versions
+            self._tools = self._limited((*self._choice.built_in, *self._offered()))
         return self._tools
 
-    def _named(self) -> tuple[Tool, ...]:
-        """Names depend on what servers offered last, so that one that is down for a while takes
-        its tools away, but renames none of the others."""
+    def offers(self) -> tuple[Offer, ...]:
+        """What there is to know about the tools of servers."""
+        return tuple(tool.offer for tool in self.tools() if isinstance(tool, McpTool))
+
+    def _offered(self) -> tuple[McpTool, ...]:
+        """The tools of servers that the filter lets through.
+
+        Names depend on what servers offered last, so that one that is down for a while takes its
+        tools away, but renames none of the others.
+        """
         known = [(link, listed) for link in self._links for listed in link.known]
-        names = distinct((link.server.name, listed.name) for link, listed in known)
-        tools: list[Tool] = []
+        names = distinct(
+            [(link.server.name, listed.name) for link, listed in known],
+            reserved=[tool.spec.name for tool in self._choice.built_in],
+        )
+        tools: list[McpTool] = []
         for name, (link, listed) in zip(names, known, strict=True):
-            if link.tools and allowed(self._filter, name):
-                self._report(name, listed.name, link.server.name)
-                spec = ToolSpec(name, listed.description, listed.parameters)
-                tools.append(McpTool(spec, listed.name, link))
+            if link.tools and allowed(self._choice.mcp_filter, name):
+                self._told.renamed(name, listed.name, link.server.name)
+                if self._choice.strict and listed.strict is None:
+                    continue
+                tools.append(McpTool(name, listed, link, strict=self._choice.strict))
         return tuple(tools)
 
-    def _report(self, name: str, own_name: str, server: str) -> None:
-        """Say once that a tool is not known by its own name."""
-        if name != own_name and name not in self._renamed:
-            self._renamed.add(name)
+    def _limited(self, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
+        most = self._choice.most
+        if most is None or len(tools) <= most:
+            return tools
+        self._told.too_many(most, [tool.spec.name for tool in tools[most:]])
+        return tools[:most]
+
+
+class McpTool:
+    """A tool of a server, under the name and with the schema that the model sees."""
+
+    def __init__(self, name: str, listed: Listed, link: Link, *, strict: bool) -> None:
+        shown = listed.strict if strict and listed.strict is not None else listed.parameters
+        self.spec = ToolSpec(name, listed.description, shown)
+        self._listed = listed
+        self._link = link
+        self._strict = strict
+
+    @property
+    def offer(self) -> Offer:
+        """What there is to know about the tool."""
+        return Offer(
+            server_name=self._link.server.name,
+            own_name=self._listed.name,
+            spec=self.spec,
+            changes=self._listed.changes if self._strict else (),
+            described=self._listed.described,
+        )
+
+    def call(self, call: ToolCalled, arguments: Arguments) -> AsyncIterator[Item]:
+        """Run the tool; the last item is its outcome. Arguments that do not fit the schema of the
+        server are not sent to it."""
+        checked = self._listed.checked(arguments)
+        if isinstance(checked, str):
+            return _refused(checked)
+        return self._link.call(self._listed.name, call, checked)
+
+
+async def _refused(why: str) -> AsyncGenerator[Item, None]:
+    yield Outcome(f"ToolCallError: {why}", failure="arguments")
+
+
+class Told:
+    """What the log has been told about an agent's tools, so that it is told once."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._said: set[tuple[str, ...]] = set()
+        self._renamed = 0
+
+    def renamed(self, name: str, own_name: str, server: str) -> None:
+        """A tool is not known by its own name."""
+        if name == own_name or not self._new("renamed", server, own_name, name):
+            return
+        self._renamed += 1
+        tell = self._log.warning if self._renamed <= MOST_RENAMED else self._log.debug
+        tell(
+            "tool is known to models by another name",
+            mcp_server=server,
+            tool=own_name[:LONGEST_NAME],
+            name=name,
+        )
+
+    def too_many(self, most: int, left_out: list[str]) -> None:
+        """A model does not take that many tools."""
+        if self._new("too many", *left_out):
             self._log.warning(
-                "tool is known to models by another name",
-                mcp_server=server,
-                tool=own_name,
-                name=name,
+                "the model takes fewer tools than there are; choose some with mcp_filter",
+                most=most,
+                left_out=left_out,
             )
+
+    def _new(self, *fact: str) -> bool:
+        if fact in self._said:
+            return False
+        self._said.add(fact)
+        return True

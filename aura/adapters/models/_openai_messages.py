@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -15,7 +15,8 @@ _encode = msgspec.json.Encoder().encode
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration says about a model; `additional_params` wins over all else.
 
-    `official` is true when OpenAI itself is asked, which knows fields that others refuse.
+    `official` is true when OpenAI itself is asked, which knows fields that others refuse. With
+    `tool_images` the model is shown the images that tools give.
     """
 
     model: str
@@ -23,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float | None = None
     max_tokens: int | None = None
     reasoning_effort: str | None = None
+    tool_images: bool = False
     additional_params: Mapping[str, Json] = {}
 
 
@@ -34,7 +36,7 @@ def request_body(prompt: Prompt, settings: Settings) -> bytes:
         stream_options["include_obfuscation"] = False
     body: dict[str, object] = {
         "model": settings.model,
-        "messages": [*_system(prompt.system), *map(_message, prompt.messages)],
+        "messages": [*_system(prompt.system), *_messages(prompt.messages, settings)],
         "stream": True,
         "stream_options": stream_options,
     }
@@ -72,6 +74,30 @@ def _system(text: str) -> list[dict[str, object]]:
     return [{"role": "system", "content": text}] if text else []
 
 
+def _messages(messages: Sequence[Message], settings: Settings) -> Iterator[dict[str, object]]:
+    """The conversation. Only users can show images in this format, so those of tools follow the
+    results of their round in a message of their own."""
+    shown: list[ToolReply] = []
+    for message in messages:
+        if shown and not isinstance(message, ToolReply):
+            yield _pictures(shown)
+            shown = []
+        yield _message(message)
+        if settings.tool_images and isinstance(message, ToolReply) and message.images:
+            shown.append(message)
+    if shown:
+        yield _pictures(shown)
+
+
+def _pictures(replies: Sequence[ToolReply]) -> dict[str, object]:
+    content: list[dict[str, object]] = []
+    for reply in replies:
+        text = f"The images in the result of the call {reply.tool_id} of {reply.tool_name}:"
+        content.append({"type": "text", "text": text})
+        content += [{"type": "image_url", "image_url": {"url": url}} for url in reply.images]
+    return {"role": "user", "content": content}
+
+
 def _message(message: Message) -> dict[str, object]:
     match message:
         case User():
@@ -104,11 +130,11 @@ def _content(message: User) -> str | list[dict[str, object]]:
 
 
 def _tool(tool: ToolSpec) -> dict[str, object]:
-    return {
-        "type": "function",
-        "function": {
-            "name": tool.name,
-            "description": tool.description,
-            "parameters": tool.parameters,
-        },
+    function: dict[str, object] = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": tool.parameters,
     }
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}

@@ -20,6 +20,9 @@ from aura.pipeline.ports import Prompt
 
 OPENAI = "https://api.openai.com/v1"
 
+MOST_TOOLS = 128
+"""Tools that OpenAI takes in one request."""
+
 LINGER = 0.05
 """Seconds to wait for the end of the body after its end mark, so that the connection can be used
 again; most servers send both at once."""
@@ -42,7 +45,8 @@ class OpenAIModel:
     """A model behind a server that speaks OpenAI's chat completions.
 
     `ids` makes the ids of tool calls that the server left without. Nothing is asked twice: that
-    is the pipeline's decision.
+    is the pipeline's decision. `tool_images` says whether the model is shown the images that tools
+    give; if it is not said, only models of OpenAI itself are.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class OpenAIModel:
         temperature: float | None = None,
         max_tokens: int | None = None,
         reasoning_effort: str | None = None,
+        tool_images: bool | None = None,
         additional_params: Mapping[str, Json] | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -67,9 +72,11 @@ class OpenAIModel:
         self._now = now
         self._url, self._authorization = _address(base_url or OPENAI, api_key)
         host = urlsplit(self._url).hostname or ""
+        official = host == "api.openai.com" or host.endswith(".api.openai.com")
         self._settings = Settings(
             model=model,
-            official=host == "api.openai.com" or host.endswith(".api.openai.com"),
+            official=official,
+            tool_images=official if tool_images is None else tool_images,
             temperature=temperature,
             max_tokens=max_tokens,
             reasoning_effort=reasoning_effort,
@@ -80,6 +87,11 @@ class OpenAIModel:
         key = "***" if self._authorization else ""
         url = self._url.partition("?")[0]
         return f"OpenAIModel(name={self._name!r}, url={url!r}, api_key={key!r})"
+
+    @property
+    def most_tools(self) -> int | None:
+        """As many as OpenAI takes; what other services take is not known."""
+        return MOST_TOOLS if self._settings.official else None
 
     @property
     def name(self) -> str:

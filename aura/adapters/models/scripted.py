@@ -66,6 +66,11 @@ class Scripted:
         check(self._replies, path)
 
     @property
+    def most_tools(self) -> int | None:
+        """Any number."""
+        return None
+
+    @property
     def name(self) -> str:
         """The model as clients see it."""
         return self._name

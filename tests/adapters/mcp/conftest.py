@@ -6,7 +6,7 @@ import pytest
 
 from aura.adapters.mcp.link import Link
 from tests.support.mcp.links import connected
-from tests.support.mcp.processes import over_http, over_stdio, serving
+from tests.support.mcp.processes import over_http, over_sse, over_stdio, serving
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,13 @@ def legacy_port() -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(scope="module", params=["stdio", "http", "legacy http"])
+@pytest.fixture(scope="session")
+def sse_port() -> Iterator[int]:
+    with serving("--sse") as (_, port):
+        yield port
+
+
+@pytest.fixture(scope="module", params=["stdio", "http", "legacy http", "sse"])
 async def link(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Link]:
     """A connection of each kind; the tests of a module share it."""
     match request.param:
@@ -40,6 +46,8 @@ async def link(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncItera
             server = over_stdio(env={"EXTRA": "s3cret"})
         case "http":
             server = over_http(request.getfixturevalue("http_port"))
+        case "sse":
+            server = over_sse(request.getfixturevalue("sse_port"))
         case _:
             server = over_http(request.getfixturevalue("legacy_port"))
     async with connected(server) as connection:

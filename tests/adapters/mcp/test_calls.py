@@ -1,20 +1,26 @@
-"""Calls over real connections: by stdio, by HTTP, and by HTTP as it was before 2026."""
+"""Calls over real connections: by stdio, by HTTP, and by HTTP as it was before, twice."""
 
 from __future__ import annotations
+
+import math
 
 import anyio
 import msgspec
 import pytest
 
+from aura.adapters.mcp.connection import FRESHEST, lifetime
 from aura.adapters.mcp.link import Link
+from aura.adapters.mcp.servers import Server
 from aura.events import ToolProgressed, ToolStarted
 from aura.pipeline.compose import opened
 from aura.pipeline.ports import Outcome
 from tests.support.mcp.links import PATIENCE, Notes, asked, call, connected, result
-from tests.support.mcp.processes import over_http
+from tests.support.mcp.processes import over_http, over_sse, serving
 from tests.support.transcript import transcript
 
 pytestmark = pytest.mark.anyio
+
+AGAIN = "MCP server listed its tools again"
 
 
 async def test_the_server_says_what_it_offers(link: Link) -> None:
@@ -120,6 +126,15 @@ async def test_static_headers_are_on_every_call(http_port: int) -> None:
     assert "s3cret" not in repr(server)
 
 
+@pytest.mark.parametrize("kind", ["http", "sse"])
+async def test_a_header_arrives_byte_for_byte(request: pytest.FixtureRequest, kind: str) -> None:
+    port = request.getfixturevalue(f"{kind}_port")
+    over = over_http if kind == "http" else over_sse
+    async with connected(over(port, headers={"X-Name": "J\u00fcrgen  ="})) as link:
+        sent = msgspec.json.decode((await result(link, "headers")).text)
+    assert sent["x-name"] == "J\u00fcrgen  ="
+
+
 @pytest.mark.parametrize("link", ["stdio"], indirect=True)
 async def test_a_child_gets_a_minimal_environment_and_its_own(link: Link) -> None:
     environment = msgspec.json.decode((await result(link, "environment")).text)
@@ -129,15 +144,47 @@ async def test_a_child_gets_a_minimal_environment_and_its_own(link: Link) -> Non
     assert "s3cret" not in repr(link.server)
 
 
-async def test_a_new_tool_is_noticed_when_the_server_tells(legacy_port: int) -> None:
+@pytest.mark.parametrize("flags", [(), ("--legacy",), ("--sse",)], ids=str)
+async def test_a_new_tool_is_noticed_when_the_server_tells(flags: tuple[str, ...]) -> None:
     log = Notes()
-    async with connected(over_http(legacy_port), log=log) as link:
+    with serving(*flags) as (_, port):
+        server = over_sse(port) if "--sse" in flags else over_http(port)
+        await notices_a_new_tool(server, log)
+
+
+async def notices_a_new_tool(server: Server, log: Notes) -> None:
+    async with connected(server, log=log) as link:
         version = link.version
         assert "learned" not in {listed.name for listed in link.tools}
         await result(link, "learn")
-        await log.wait_for("MCP server listed its tools again")
+        await log.wait_for(AGAIN)
         assert "learned" in {listed.name for listed in link.tools}
         assert link.version > version
+
+
+@pytest.mark.parametrize("flags", [(), ("--legacy",)], ids=str)
+async def test_a_list_that_is_too_old_is_asked_for_again(flags: tuple[str, ...]) -> None:
+    log = Notes()
+    with serving(*flags) as (_, port):
+        async with connected(over_http(port, tools_ttl=0.2), log=log) as link:
+            await result(link, "secretly")
+            seen = len(log.told(AGAIN))
+            await log.wait_for(AGAIN, times=seen + 2)
+            assert "secret" in {listed.name for listed in link.tools}
+
+
+@pytest.mark.parametrize(
+    ("ttl", "hints", "seconds"),
+    [
+        (300.0, [0, 0], 300.0),
+        (None, [0], math.inf),
+        (300.0, [60_000, 20_000], 20.0),
+        (None, [0, 30_000], 30.0),
+        (300.0, [1], FRESHEST),
+    ],
+)
+def test_how_long_a_list_is_good(ttl: float | None, hints: list[int], seconds: float) -> None:
+    assert lifetime(over_http(1, tools_ttl=ttl), hints) == seconds
 
 
 async def test_many_calls_at_once_each_get_their_own_result(link: Link) -> None:

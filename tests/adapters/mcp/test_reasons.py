@@ -33,7 +33,10 @@ SECRET = {"Authorization": "Bearer s3cret"}
     [
         (
             "401 Unauthorized",
-            "authentication failed (401 Unauthorized); check the server's headers and credentials",
+            (
+                "authentication failed (401 Unauthorized); check the server's headers, those that"
+                " are passed on from the request, and its credentials"
+            ),
         ),
         ("404 Not Found", "server returned HTTP 404 Not Found"),
         ("500 Oops", "server returned HTTP 500 Internal Server Error"),
@@ -67,9 +70,9 @@ async def test_a_working_directory_that_does_not_exist(tmp_path: Path) -> None:
         assert link.status.reason == "Connection failed: its working directory does not exist"
 
 
-@pytest.mark.parametrize("value", ["Bearer s3cret\n", "Bearer s3cr\u00e9t"])
-async def test_a_header_that_cannot_be_sent_is_not_shown(http_port: int, value: str) -> None:
-    async with linked(over_http(http_port, headers={"authorization": value})) as [link]:
+async def test_a_header_that_cannot_be_sent_is_not_shown(http_port: int) -> None:
+    server = over_http(http_port, headers={"authorization": "Bearer s3cret\n"})
+    async with linked(server) as [link]:
         assert link.status.reason == "Connection failed: one of its headers cannot be sent"
 
 

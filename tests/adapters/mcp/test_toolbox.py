@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
-from aura.adapters.mcp.link import Link, Listed
+from aura.adapters.mcp.link import Link
 from aura.adapters.mcp.servers import HttpServer
-from aura.adapters.mcp.toolbox import McpToolbox
+from aura.adapters.mcp.toolbox import Choice, McpToolbox, Told
 from aura.events import ServerStatus
 from aura.pipeline.ports import Outcome
-from tests.support.mcp.links import Notes, asked
+from tests.support.mcp.links import Notes, asked, listed
+from tests.support.tools import gives
 from tests.support.transcript import transcript
 
 pytestmark = pytest.mark.anyio
 
-SCHEMA = msgspec.Raw(b'{"type":"object"}')
-
 
 def offering(server: str, *tools: str) -> Link:
     link = Link(HttpServer(name=server, url="http://127.0.0.1/"))
-    link.connected(tuple(Listed(name, f"Does {name}.", SCHEMA) for name in tools))
+    link.connected(tuple(listed(name, f"Does {name}.") for name in tools))
     return link
 
 
-def toolbox(
-    *links: Link, mcp_filter: Sequence[str] | None = None, log: Notes | None = None
-) -> McpToolbox:
-    return McpToolbox(links, mcp_filter=mcp_filter, log=log or Notes())
+def toolbox(*links: Link, log: Notes | None = None, **choice: Any) -> McpToolbox:
+    return McpToolbox(links, Choice(**choice), told=Told(log or Notes()))
 
 
 def names(tools: McpToolbox) -> list[str]:
@@ -76,7 +74,7 @@ def test_the_tools_are_made_anew_only_when_a_list_changes() -> None:
     tools = box.tools()
     link.connected(link.known)
     assert box.tools() is tools
-    link.connected((Listed("two", "", SCHEMA),))
+    link.connected((listed("two"),))
     assert names(box) == ["two"]
 
 
@@ -89,7 +87,7 @@ async def test_a_tool_is_called_by_its_servers_own_name() -> None:
     [outcome] = await transcript(stream)
     assert isinstance(outcome, Outcome)
     assert tool.spec.description == "Does disk usage."
-    assert tool.spec.parameters == SCHEMA
+    assert tool.spec.parameters == listed("").parameters
 
 
 async def test_statuses_are_sorted_by_name() -> None:
@@ -109,3 +107,36 @@ async def test_statuses_are_sorted_by_name() -> None:
             server_name="b", transport="http_streamable", status="connected", tools_count=1
         ),
     )
+
+
+def test_built_in_tools_come_first_and_keep_their_names() -> None:
+    box = toolbox(offering("a", "list", "read"), built_in=(gives("read", "x"),))
+    assert names(box) == ["read", "list", "a_read"]
+
+
+def test_a_model_that_takes_only_so_many_tools_gets_the_first_and_the_log_the_rest() -> None:
+    log = Notes()
+    box = toolbox(offering("a", "one", "two", "three"), most=2, log=log)
+    assert names(box) == names(box) == ["one", "two"]
+    [(level, _, facts)] = log.entries
+    assert (level, facts) == ("warning", {"most": 2, "left_out": ["three"]})
+
+
+def test_a_strict_model_sees_the_rewritten_schema_and_no_tool_without_one() -> None:
+    strict = msgspec.Raw(b'{"type":"object","properties":{}}')
+    link = offering("a")
+    link.connected((listed("one", strict=strict, changes=("closed",)), listed("two", strict=None)))
+    assert [tool.spec.parameters for tool in toolbox(link, strict=True).tools()] == [strict]
+    assert names(toolbox(link)) == ["one", "two"]
+    [offer] = toolbox(link, strict=True).offers()
+    assert (offer.spec.name, offer.changes) == ("one", ("closed",))
+    assert [offer.changes for offer in toolbox(link).offers()] == [(), ()]
+
+
+async def test_arguments_that_do_not_fit_are_not_sent() -> None:
+    link = offering("a")
+    link.connected((listed("one", checked=lambda _: "`path` is missing."),))
+    [tool] = toolbox(link).tools()
+    assert await transcript(tool.call(asked("one"), {})) == [
+        Outcome("ToolCallError: `path` is missing.", failure="arguments")
+    ]

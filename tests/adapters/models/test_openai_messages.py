@@ -189,3 +189,38 @@ def test_without_tools_nothing_is_said_about_them() -> None:
 def test_an_image_without_words() -> None:
     (message,) = body(User("", ("u",)))["messages"]
     assert message["content"] == [{"type": "image_url", "image_url": {"url": "u"}}]
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_strictness_is_asked_for_as_it_was_brought(strict: bool) -> None:
+    tool = msgspec.structs.replace(TOOL, strict=strict)
+    [sent] = body(User("Hi"), tools=(tool,))["tools"]
+    assert sent["function"]["strict"] is strict
+    [sent] = body(User("Hi"), tools=(TOOL,))["tools"]
+    assert "strict" not in sent["function"]
+
+
+def test_images_of_tools_follow_the_results_of_their_round() -> None:
+    other = msgspec.structs.replace(CALL, tool_id="call_2")
+    talk = (
+        User("?"),
+        Assistant("", (CALL, other)),
+        ToolReply("call_1", "list_files", "[Image]", ("data:1", "data:2")),
+        ToolReply("call_2", "list_files", "none"),
+        Assistant("I see."),
+        User("Go on."),
+    )
+    *_, first, second, pictures, said, _ = body(*talk, tool_images=True)["messages"]
+    assert [first["role"], second["role"], said["role"]] == ["tool", "tool", "assistant"]
+    assert pictures["role"] == "user"
+    note, *shown = pictures["content"]
+    assert note["text"] == "The images in the result of the call call_1 of list_files:"
+    assert [part["image_url"]["url"] for part in shown] == ["data:1", "data:2"]
+    roles = [message["role"] for message in body(*talk)["messages"]]
+    assert roles == ["user", "assistant", "tool", "tool", "assistant", "user"]
+
+
+def test_images_of_the_last_round_come_at_the_end() -> None:
+    reply = ToolReply("call_1", "list_files", "[Image]", ("data:1",))
+    *_, last = body(User("?"), Assistant("", (CALL,)), reply, tool_images=True)["messages"]
+    assert [part["type"] for part in last["content"]] == ["text", "image_url"]

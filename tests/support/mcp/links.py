@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
+import msgspec
 import structlog
 
 from aura.adapters.mcp.connection import keep
-from aura.adapters.mcp.link import Item, Link
+from aura.adapters.mcp.link import Item, Link, Listed
 from aura.adapters.mcp.servers import Server
 from aura.events import ToolCalled
 from aura.pipeline.ports import Outcome
@@ -69,6 +70,19 @@ class Notes:
         with anyio.fail_after(PATIENCE):
             while len(self.entries) <= than:
                 await self._news.wait()
+
+
+def listed(name: str, description: str = "", **options: object) -> Listed:
+    """A tool as a server could list it, with nothing to check."""
+    schema = msgspec.Raw(b'{"type":"object"}')
+    defaults: dict[str, object] = {
+        "parameters": schema,
+        "strict": schema,
+        "changes": (),
+        "checked": lambda arguments: arguments,
+        "described": msgspec.Raw(b"{}"),
+    }
+    return Listed(name=name, description=description, **{**defaults, **options})  # type: ignore[arg-type]
 
 
 @asynccontextmanager

@@ -6,11 +6,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from aura.adapters.mcp.servers import HttpServer, StdioServer
+from aura.adapters.mcp.servers import HttpServer, Pairs, StdioServer
 
 HERE = Path(__file__).parent
 SCRIPT = str(HERE / "server.py")
@@ -19,14 +19,32 @@ PAGED = str(HERE / "paged.py")
 DEMO = str(HERE.parents[2] / "examples" / "demo" / "tools.py")
 
 
-def over_stdio(script: str = SCRIPT, **options: object) -> StdioServer:
+def over_stdio(
+    script: str = SCRIPT, *, env: Mapping[str, str] | None = None, **options: object
+) -> StdioServer:
     """A server that runs as a child."""
-    return StdioServer(name="test", cmd=(sys.executable, script), **options)  # type: ignore[arg-type]
+    cmd = (sys.executable, script)
+    return StdioServer(name="test", cmd=cmd, env=_pairs(env), **options)  # type: ignore[arg-type]
 
 
-def over_http(port: int, **options: object) -> HttpServer:
+def over_http(
+    port: int, *, headers: Mapping[str, str] | None = None, **options: object
+) -> HttpServer:
     """A server behind a port of this machine."""
-    return HttpServer(name="test", url=f"http://127.0.0.1:{port}/mcp", **options)  # type: ignore[arg-type]
+    url = f"http://127.0.0.1:{port}/mcp"
+    return HttpServer(name="test", url=url, headers=_pairs(headers), **options)  # type: ignore[arg-type]
+
+
+def over_sse(
+    port: int, *, headers: Mapping[str, str] | None = None, **options: object
+) -> HttpServer:
+    """The same by the HTTP transport of old."""
+    url, sent = f"http://127.0.0.1:{port}/sse", _pairs(headers)
+    return HttpServer(name="test", url=url, transport="sse", headers=sent, **options)  # type: ignore[arg-type]
+
+
+def _pairs(values: Mapping[str, str] | None) -> Pairs:
+    return tuple((values or {}).items())
 
 
 @contextmanager

@@ -4,6 +4,7 @@ python tests/support/mcp/server.py                       over stdio
 python tests/support/mcp/server.py --http PORT           over streamable HTTP on loopback; 0 picks
                                                          a port; prints it once it accepts
 python tests/support/mcp/server.py --http PORT --legacy  only the handshake of old, with sessions
+python tests/support/mcp/server.py --http PORT --sse     over the HTTP transport of old
 """
 
 from __future__ import annotations
@@ -70,6 +71,13 @@ async def interruption(name: str) -> str:
 
 
 @server.tool()
+async def wait(seconds: float = 0.0) -> str:
+    """Wait, if at all."""
+    await anyio.sleep(seconds)
+    return "waited"
+
+
+@server.tool()
 def big(size: int) -> str:
     """Give a result of so many characters."""
     return "x" * size
@@ -88,6 +96,12 @@ def environment() -> dict[str, str]:
 
 
 @server.tool()
+def process() -> str:
+    """Give the id of this process."""
+    return str(os.getpid())
+
+
+@server.tool()
 def headers(context: Context) -> dict[str, str]:
     """Give the HTTP headers of this call."""
     return dict(context.headers or {})
@@ -98,6 +112,14 @@ async def learn(context: Context) -> str:
     """Offer one more tool, and say so."""
     server.add_tool(odd, name="learned")
     await context.session.send_tool_list_changed()
+    await context.notify_tools_changed()
+    return "learned"
+
+
+@server.tool()
+def secretly() -> str:
+    """Offer one more tool, and tell nobody."""
+    server.add_tool(odd, name="secret")
     return "learned"
 
 
@@ -130,9 +152,9 @@ class Old:
         await self._app(scope, replayed, send)
 
 
-def serve(port: int, *, legacy: bool) -> None:
+def serve(port: int, *, legacy: bool, sse: bool) -> None:
     """Serve over HTTP until killed; the port is on standard output once it accepts."""
-    app: ASGIApp = server.streamable_http_app()
+    app: ASGIApp = server.sse_app() if sse else server.streamable_http_app()
     config = uvicorn.Config(Old(app) if legacy else app, log_level="critical")
     with socket.create_server(("127.0.0.1", port)) as listener:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
@@ -144,9 +166,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--http", type=int)
     parser.add_argument("--legacy", action="store_true")
+    parser.add_argument("--sse", action="store_true")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     if options.http is None:
         server.run(transport="stdio")
     else:
-        serve(options.http, legacy=options.legacy)
+        serve(options.http, legacy=options.legacy, sse=options.sse)

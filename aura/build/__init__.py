@@ -7,11 +7,11 @@ asks for them, because some of them take long to import.
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import assert_never
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -19,16 +19,18 @@ import sniffio
 import structlog
 from anyio.abc import TaskGroup
 
+from aura.adapters.mcp.globs import allowed
 from aura.adapters.mcp.link import Link
-from aura.adapters.mcp.servers import HttpServer, Server, StdioServer
-from aura.adapters.mcp.toolbox import McpToolbox
+from aura.adapters.mcp.pool import Pool
+from aura.adapters.mcp.toolbox import Choice, Toolset
 from aura.adapters.models.transport import Transport
-from aura.catalog import Catalog, Served, ServerInfo
-from aura.config.schema import Config, HttpStreamable, Llm, OpenAI, Scripted, Stdio
-from aura.config.schema import Server as McpServer
-from aura.errors import Problem, ScriptError
+from aura.build import mcp
+from aura.catalog import Catalog, Served
+from aura.config.schema import Config, Llm, OpenAI, Scripted
+from aura.errors import ConfigError, Problem, ScriptError
 from aura.pipeline.agent import Agent
-from aura.pipeline.ports import Log, Model
+from aura.pipeline.nudges import Nudges
+from aura.pipeline.ports import Log, Model, Tool
 from aura.pipeline.run import Sources
 
 
@@ -38,6 +40,7 @@ async def open_agents(
     *,
     default: str | None = None,
     first_chunk_timeout: float = 30.0,
+    insist: bool = True,
     sources: Sources | None = None,
     log: Log | None = None,
 ) -> AsyncIterator[Catalog]:
@@ -45,23 +48,28 @@ async def open_agents(
     servers, which connect in the background and end with the block.
 
     `default` is the id for requests that name no agent; `first_chunk_timeout` is in seconds, 0
-    for no limit. Errors leave as they are, not wrapped in a group.
+    for no limit. Errors leave as they are, not wrapped in a group: `ConfigError` when a server that
+    is required cannot be reached, if we `insist`.
     """
     error: Exception | None = None
     async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
         shared = Shared(stack, tasks, sources or Sources(), log or structlog.get_logger())
         try:
             served = [await shared.serve(config, first_chunk_timeout) for config in configs]
+            for config in configs if insist else ():
+                await shared.require(config)
             yield Catalog(tuple(served), default=default)
         except Exception as raised:  # noqa: BLE001 - raised again below, outside the group
             error = raised
+        await shared.quiet()
         tasks.cancel_scope.cancel()
     if error is not None:
         raise error
 
 
 def problems(configs: Sequence[Config]) -> list[Problem]:
-    """What only shows when an agent is built, without building it: unusable script files."""
+    """What only shows when an agent is built, without building it: unusable files and
+    directories."""
     found: list[Problem] = []
     for config in configs:
         if isinstance(config.agent.llm, Scripted):
@@ -71,7 +79,21 @@ def problems(configs: Sequence[Config]) -> list[Problem]:
                 load_script(config.agent.llm.script)
             except ScriptError as error:
                 found.append(config.source.problem(("agent", "llm", "script"), str(error)))
+        try:
+            _built_in(config)
+        except OSError as error:
+            message = f"is no directory that can be read: {error.strerror}"
+            found.append(config.source.problem(("tools", "root"), message, kind="io"))
     return found
+
+
+def _built_in(config: Config) -> tuple[Tool, ...]:
+    """The tools that need no server. Raises `OSError` when the root for files is no directory."""
+    if not config.tools.filesystem:
+        return ()
+    from aura.adapters.filesystem import filesystem_tools
+
+    return filesystem_tools(Path(config.tools.root))
 
 
 class Shared:
@@ -83,23 +105,33 @@ class Shared:
         self._sources = sources
         self._log = log
         self._transport: Transport | None = None
-        self._links: list[Link] = []
+        self._pool = Pool(tasks, keep=self._keep)
 
     async def serve(self, config: Config, first_chunk_timeout: float) -> Served:
         """The agent of one configuration, under its public id."""
         settings = config.agent
         model = await self._model(settings.llm)
-        links = [self._link(_server(name, server)) for name, server in config.mcp.servers.items()]
+        servers = [mcp.server(name, each) for name, each in config.mcp.servers.items()]
+        choice = Choice(
+            mcp_filter=settings.mcp_filter,
+            built_in=await anyio.to_thread.run_sync(_built_in, config),
+            strict=config.mcp.sanitize_schemas and isinstance(settings.llm, OpenAI),
+            most=model.most_tools,
+        )
         agent = Agent(
             model=model,
             system="\n\n".join((settings.system_prompt, *settings.context)),
-            toolbox=McpToolbox(links, mcp_filter=settings.mcp_filter, log=self._log),
+            toolset=Toolset(servers, choice, pool=self._pool, log=self._log),
             turn_depth=settings.turn_depth,
             parallel_calls=(
                 settings.max_parallel_tool_calls if settings.parallel_tool_calls else 1
             ),
             context_window=settings.llm.context_window,
             first_chunk_timeout=first_chunk_timeout,
+            nudges=Nudges(
+                last_turn=settings.nudge_last_turn,
+                remaining=settings.nudge_turns_remaining or 0,
+            ),
         )
         return Served(
             id=config.id,
@@ -111,7 +143,12 @@ class Shared:
             description=settings.description,
             hidden=settings.hidden,
             overrides=frozenset(settings.allow_request_overrides),
-            servers=tuple(_info(name, server) for name, server in config.mcp.servers.items()),
+            servers=tuple(mcp.info(name, each) for name, each in config.mcp.servers.items()),
+            takes_tool=(
+                partial(allowed, settings.client_tool_filter or None)
+                if settings.enable_client_tools
+                else None
+            ),
         )
 
     async def _model(self, llm: Llm) -> Model:
@@ -128,6 +165,7 @@ class Shared:
                     temperature=llm.temperature,
                     max_tokens=llm.max_tokens,
                     reasoning_effort=llm.reasoning_effort,
+                    tool_images=llm.tool_images,
                     additional_params=llm.additional_params,
                     now=self._sources.now,
                 )
@@ -162,15 +200,24 @@ class Shared:
         self._transport = transport
         return transport
 
-    def _link(self, server: Server) -> Link:
-        """The one connection to a server, whichever agents use it."""
-        for link in self._links:
-            if link.server == server:
-                return link
-        link = Link(server)
-        self._links.append(link)
-        self._tasks.start_soon(self._keep, link)
-        return link
+    async def quiet(self) -> None:
+        """Wait, not for long, until calls of runs that ended are over."""
+        await self._pool.quiet()
+
+    async def require(self, config: Config) -> None:
+        """Wait for the servers that the configuration cannot do without. Raises `ConfigError`
+        when one of them cannot be reached."""
+        found: list[Problem] = []
+        for name, configured in config.mcp.servers.items():
+            if configured.required:
+                link = self._pool.shared(mcp.server(name, configured).at_start)
+                await link.tried()
+                if link.status.status == "failed":
+                    message = f"the server is required, but cannot be reached: {link.status.reason}"
+                    path = ("mcp", "servers", name)
+                    found.append(config.source.problem(path, message, kind="io"))
+        if found:
+            raise ConfigError(found)
 
     async def _keep(self, link: Link) -> None:
         """Import the SDK beside everything else, because it takes long, and connect."""
@@ -178,41 +225,3 @@ class Shared:
             importlib.import_module, "aura.adapters.mcp.connection"
         )
         await connection.keep(link, log=self._log, random=self._sources.chance)
-
-
-def _server(name: str, server: McpServer) -> Server:
-    match server:
-        case HttpStreamable():
-            return HttpServer(
-                name=name,
-                url=server.url,
-                headers={key: value.reveal() for key, value in server.headers.items()},
-                description=server.description,
-                connect_timeout=server.connect_timeout_secs,
-                call_timeout=server.call_timeout_secs,
-            )
-        case Stdio():
-            return StdioServer(
-                name=name,
-                cmd=(*server.cmd, *server.args),
-                env={key: value.reveal() for key, value in server.env.items()},
-                cwd=server.cwd,
-                description=server.description,
-                connect_timeout=server.connect_timeout_secs,
-                call_timeout=server.call_timeout_secs,
-            )
-        case _:
-            assert_never(server)
-
-
-def _info(name: str, server: McpServer) -> ServerInfo:
-    match server:
-        case HttpStreamable():
-            parts = urlsplit(server.url)
-            host = parts.netloc.rpartition("@")[2]
-            transport, place = "http_streamable", f"{parts.scheme}://{host}"
-        case Stdio():
-            transport, place = "stdio", re.split(r"[/\\]", server.cmd[0])[-1]
-        case _:
-            assert_never(server)
-    return ServerInfo(name=name, transport=transport, place=place, description=server.description)
