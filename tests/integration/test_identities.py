@@ -19,7 +19,7 @@ from tests.support.mcp.processes import serving
 pytestmark = pytest.mark.anyio
 
 CALLERS = ("ann", "bob")
-RUNS = 400
+RUNS = 250
 """Runs of each caller, in each protocol era."""
 
 AT_ONCE = 24

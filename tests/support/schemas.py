@@ -321,21 +321,41 @@ def tools(draw: st.DrawFn) -> tuple[JSON, JSON]:
     return schema, draw(values)
 
 
-_leaves = st.none() | st.booleans() | st.integers(-2, 3) | st.text("ab#/", max_size=3)
-_KEYWORDS = (
-    "$defs $id $ref $schema a additionalProperties anyOf b const default description enum examples "
-    "format items maxLength minLength minimum not nullable pattern prefixItems properties required "
-    "title type uniqueItems"
+_junk = st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "a", "#", "null"])
+_kinds = st.sampled_from(["object", "object", "string", "array", "integer", "null", "thing"])
+_references = st.sampled_from(
+    ["#", "#/$defs/a", "#/$defs/b", "#/definitions/a", "#/properties/a", "#/anyOf/0", "#a", "a#"]
 )
-_words = st.sampled_from(
-    ["object", "string", "array", "null", "#", "#/$defs/a", "#/definitions/b", "#/properties/a"]
-)
+
+
+def _keywords(inner: st.SearchStrategy[JSON]) -> st.SearchStrategy[JSON]:
+    """A few keywords of JSON Schema, mostly with what they may hold."""
+
+    def pairs(names: str, values: st.SearchStrategy[JSON]) -> st.SearchStrategy[tuple[str, JSON]]:
+        return st.tuples(st.sampled_from(names.split()), values)
+
+    named = st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
+    several = st.lists(inner, min_size=1, max_size=3)
+    found = (
+        pairs("properties $defs properties definitions patternProperties dependentSchemas", named)
+        | pairs("allOf anyOf oneOf prefixItems items", several)
+        | pairs("items additionalProperties not if then else unevaluatedProperties", inner)
+        | pairs("type", _kinds | st.lists(_kinds, max_size=3))
+        | pairs("required enum examples", st.lists(_junk, max_size=3))
+        | pairs("required", st.lists(st.sampled_from("abc"), max_size=3))
+        | pairs("$ref $ref $dynamicRef $id", _references)
+        | pairs("title description default const minimum maxLength nullable pattern a", _junk)
+        | pairs(" ".join(sorted(FORBIDDEN)), inner | several)
+    )
+    return st.lists(found, max_size=4).map(dict)
+
+
 anything: st.SearchStrategy[JSON] = st.recursive(
-    _leaves | _words,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(sorted(FORBIDDEN) + _KEYWORDS.split()), inner, max_size=5)
-    ),
-    max_leaves=20,
+    _junk, lambda inner: _keywords(inner) | st.lists(inner, max_size=2), max_leaves=12
 )
-"""JSON that looks like a schema and mostly is none."""
+"""JSON that looks like a schema and often is none."""
+
+objects: st.SearchStrategy[JSON] = _keywords(anything).map(
+    lambda schema: {**schema, "type": schema.get("type", "object")}
+)
+"""The same, and mostly about objects."""

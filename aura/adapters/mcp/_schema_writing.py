@@ -32,7 +32,7 @@ from aura.adapters.mcp._schema_keywords import (
 from aura.adapters.mcp._schema_pointers import Place, Pointers, reference
 from aura.adapters.mcp._schema_text import as_text, nullable, with_null
 
-MOST_STEPS = 50_000
+MOST_STEPS = 20_000
 """How many schemas may be looked at for one tool; only one made to be endless needs more."""
 
 MOST_CROSSINGS = 2

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from aura.adapters.mcp._schema_judging import UNJUDGED, Judge, decoded
+from aura.adapters.mcp._schema_dialect import Endless, decoded
+from aura.adapters.mcp._schema_judging import UNJUDGED, Judge
 from aura.adapters.mcp._schema_keywords import Schema
 from aura.adapters.mcp._schema_problems import told
 
 BRANCHES = ("anyOf", "oneOf")
+
+DEEPEST = 40
+"""How many levels of a value are restored."""
 
 
 class Arguments:
@@ -42,9 +46,11 @@ class _Restoring:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._judge = Judge(schema)
+        self._depth = 0
 
     def checked(self, arguments: dict[str, object]) -> dict[str, object] | str:
         self._judge.begin()
+        self._depth = 0
         if self._fits(arguments, self._schema):
             return arguments
         found = self._value(arguments, self._schema)
@@ -59,6 +65,14 @@ class _Restoring:
         """The value restored as far as the schema asks for it; as it is where it fits."""
         if not isinstance(schema, dict) or self._fits(value, schema):
             return value
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise Endless
+        found = self._restored(value, schema)
+        self._depth -= 1
+        return found
+
+    def _restored(self, value: object, schema: Schema) -> object:
         if isinstance(value, str):
             return self._decoded(value, schema)
         if "$ref" in schema:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from aura.adapters.mcp.arguments import Arguments
 from aura.adapters.mcp.schema import Sanitized, Unusable, sanitized
-from tests.support.schemas import Sanitary, anything, fits, tools, violations, without_nulls
+from tests.support.schemas import (
+    Sanitary,
+    anything,
+    fits,
+    objects,
+    tools,
+    violations,
+    without_nulls,
+)
 
 slow = settings(
     deadline=None,
@@ -60,7 +68,7 @@ def test_arguments_that_fit_are_not_touched(tool: tuple[Any, Any]) -> None:
 
 
 @settings(slow, max_examples=300)
-@given(st.dictionaries(st.sampled_from(["properties", "$defs", "anyOf"]), anything) | anything)
+@given(objects | anything)
 def test_any_json_is_sanitized_or_refused(schema: Any) -> None:
     before = copy.deepcopy(schema)
     with contextlib.suppress(Unusable):
@@ -71,11 +79,11 @@ def test_any_json_is_sanitized_or_refused(schema: Any) -> None:
 
 
 @settings(slow, max_examples=150)
-@given(anything, st.dictionaries(st.sampled_from("ab"), anything, max_size=3))
+@given(objects, st.dictionaries(st.sampled_from("ab"), anything, max_size=3))
 def test_any_json_as_a_schema_judges_arguments_without_failing(
     schema: Any, arguments: dict[str, Any]
 ) -> None:
     before = copy.deepcopy(arguments)
-    found = Arguments(schema if isinstance(schema, dict) else {"a": schema}).checked(arguments)
+    found = Arguments(schema).checked(arguments)
     assert isinstance(found, dict | str)
     assert arguments == before
