@@ -24,6 +24,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from aura.adapters.mcp.faults import Lost, Statuses, explained
 from aura.adapters.mcp.link import Link, Pending
 from aura.adapters.mcp.listing import Listing
+from aura.adapters.mcp.names import LONGEST_IN_LOG
 from aura.adapters.mcp.results import invalid, lost, outcome, refused, timed_out
 from aura.adapters.mcp.servers import Server
 from aura.adapters.mcp.transports import transport
@@ -45,8 +46,7 @@ BREATH = 0.5
 
 MOST_PAGES = 1000
 MOST_NOTES = 20
-LONGEST_NAME = 100
-"""How much of what is odd about tools goes into the log."""
+"""How many odd tools go into the log."""
 
 LONGEST = 300
 """Characters of the reason why a call failed that go into the log."""
@@ -214,7 +214,7 @@ class Connection:
         """Say what is odd about the tools, unless it has been said."""
         if notes != self._notes:
             for tool, why in notes[:MOST_NOTES]:
-                named = {"tool": tool[:LONGEST_NAME]} if tool else {}
+                named = {"tool": tool[:LONGEST_IN_LOG]} if tool else {}
                 self._log.warning("MCP server lists an unusable tool", **named, why=why)
             if len(notes) > MOST_NOTES:
                 self._log.warning("MCP server lists more such tools", more=len(notes) - MOST_NOTES)

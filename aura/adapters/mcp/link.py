@@ -236,7 +236,7 @@ def percent(progress: float, total: float | None) -> int | None:
         if total is None or not math.isfinite(progress) or not math.isfinite(total):
             return None
         return 100 if total <= 0 else max(0, min(100, int(100 * progress / total)))
-    except OverflowError:  # a whole number that no float can hold
+    except OverflowError:  # more percent than any number can say
         return None
 
 
@@ -245,7 +245,4 @@ def _described(progress: float, total: float | None) -> str:
 
 
 def _number(value: float) -> str:
-    try:
-        return f"{value:.15g}"
-    except OverflowError:
-        return "a very large number"
+    return f"{value:.15g}"

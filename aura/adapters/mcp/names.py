@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 LONGEST = 64
 
+LONGEST_IN_LOG = 100
+"""Characters that the log shows of a name as a server writes it."""
+
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9_-]")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aura.adapters.mcp.globs import allowed
 from aura.adapters.mcp.link import Arguments, Item, Link, Listed
-from aura.adapters.mcp.names import distinct
+from aura.adapters.mcp.names import LONGEST_IN_LOG, distinct
 from aura.adapters.mcp.pool import Pool
 from aura.adapters.mcp.servers import HttpServer, Server, resolved
 from aura.events import ServerStatus, ToolCalled
@@ -16,8 +16,6 @@ from aura.pipeline.ports import Log, Offer, Outcome, Tool, ToolSpec
 
 MOST_RENAMED = 20
 """Tools under another name that the log warns of; further ones are for those who look closely."""
-
-LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +186,7 @@ class Told:
         tell(
             "tool is known to models by another name",
             mcp_server=server,
-            tool=own_name[:LONGEST_NAME],
+            tool=own_name[:LONGEST_IN_LOG],
             name=name,
         )
 

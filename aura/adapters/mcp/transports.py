@@ -58,7 +58,7 @@ def _spoken(
                 server.url, http_client=client, max_sse_event_size=MOST_BYTES
             )
         case "sse":
-            return sse_streams(client, server.url)
+            return sse_streams(client, server.url, max_event=MOST_BYTES)
 
 
 def _encoded(headers: Pairs) -> list[tuple[bytes, bytes]]:
