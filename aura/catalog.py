@@ -25,7 +25,8 @@ class Served:
     """An agent under its public id. `created` is in seconds since the epoch.
 
     `takes_tool` says by its name whether the agent takes a tool of a client; without it, it takes
-    none.
+    none. `linger` is how many seconds a run goes on whose client has gone, `None` for as long as
+    it takes.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Served:
     overrides: frozenset[str] = frozenset()
     servers: tuple[ServerInfo, ...] = ()
     takes_tool: Callable[[str], bool] | None = None
+    linger: float | None = 0.0
 
 
 class Catalog:

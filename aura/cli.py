@@ -154,14 +154,14 @@ def _serve(given: argparse.Namespace, environment: Environment) -> int:
     loaded = _load(path, environment, default=chosen.default_agent)
     _refuse_strangers(chosen, allowed=given.allow_unauthenticated)
     _refuse_taken(chosen)
-    drain = Drain(most=chosen.max_concurrent_requests)
+    drain = Drain()
     agents = partial(
         open_agents,
         loaded.configs,
         default=chosen.default_agent,
         first_chunk_timeout=chosen.first_chunk_timeout_secs,
     )
-    app = create_app(agents, chosen, drain=drain, ready=partial(announce, settings=chosen))
+    app = create_app(agents, chosen, drain=drain, on_ready=partial(announce, settings=chosen))
     anyio.run(listen, app, drain, chosen, backend_options={"use_uvloop": True})
     return 0
 

@@ -8,7 +8,7 @@ AuraError
 │   ├── ContextOverflow    the conversation does not fit the model's context window
 │   ├── RateLimited        too many requests, or no quota left
 │   ├── Unavailable        the provider failed or could not be reached
-│   ├── TimedOut           the provider was silent for too long
+│   ├── TimedOut           the provider was silent, or took, for too long
 │   └── CutOff             the stream ended before the provider said it was done
 └── ScriptError            a scripted model has no reply to what it was asked
 """
@@ -123,14 +123,15 @@ class RateLimited(ProviderError):
 
 
 class Unavailable(ProviderError):
-    """The provider failed or could not be reached."""
+    """The provider failed or could not be reached, or did so often enough to be left alone."""
 
     code = "provider_unavailable"
     retryable = True
 
 
 class TimedOut(ProviderError):
-    """The provider was silent for too long; the deadline is spent, so it is not asked again."""
+    """The provider was silent for too long, or was not done in time; the deadline is spent, so it
+    is not asked again."""
 
     code = "provider_timeout"
     status = 504

@@ -11,65 +11,7 @@ import msgspec
 
 from aura.errors import ConfigError, Problem
 from aura.server.settings import ErrorStyle, EventFrames, Settings, ToolResultMode
-
-TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
-FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
-
-
-def boolean(text: str) -> bool:
-    """A yes or no in any of its usual spellings."""
-    word = text.strip().lower()
-    if word in TRUE or word in FALSE:
-        return word in TRUE
-    message = f"{text!r} is neither true nor false"
-    raise ValueError(message)
-
-
-def number(least: int, most: int | None = None) -> Callable[[str], int]:
-    """A whole number within bounds, both included."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            message = f"{text!r} is not a whole number"
-            raise ValueError(message) from None
-        if value < least or (most is not None and value > most):
-            limit = f"at least {least}" if most is None else f"from {least} to {most}"
-            message = f"{value} is out of range: it must be {limit}"
-            raise ValueError(message)
-        return value
-
-    return parse
-
-
-def seconds(text: str) -> float:
-    """A duration that may be 0 but not negative."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        message = f"{text!r} is not a number of seconds (0 or more)"
-        raise ValueError(message)
-    return value
-
-
-def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
-    """One of a few words."""
-
-    def parse(text: str) -> str:
-        if text not in words:
-            message = f"{text!r} is not one of {', '.join(words)}"
-            raise ValueError(message)
-        return text
-
-    return parse
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Words separated by commas."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+from aura.values import boolean, number, one_of, run_log, seconds, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +89,18 @@ OPTIONS = (
         "longest wait for the first word of a model, 0 for no limit",
     ),
     Option(
+        "stream_inactivity_timeout_secs",
+        "STREAM_INACTIVITY_TIMEOUT_SECS",
+        seconds,
+        "longest silence in an answer that has begun, but for running tools; 0 for no limit",
+    ),
+    Option(
+        "write_timeout_secs",
+        "WRITE_TIMEOUT_SECS",
+        seconds,
+        "how long a client may leave unread what it is sent, 0 for no limit",
+    ),
+    Option(
         "shutdown_timeout_secs",
         "SHUTDOWN_TIMEOUT_SECS",
         seconds,
@@ -165,16 +119,70 @@ OPTIONS = (
         "bearer tokens that requests must carry one of, separated by commas",
     ),
     Option(
+        "cors_origins",
+        "CORS_ORIGINS",
+        words,
+        "origins whose pages may call this server, separated by commas; * for any",
+    ),
+    Option(
         "max_concurrent_requests",
         "MAX_CONCURRENT_REQUESTS",
         number(0),
-        "requests answered at the same time, more get a 503; 0 for no limit",
+        "requests answered at the same time, more get a 429; 0 for no limit",
+    ),
+    Option(
+        "max_concurrent_requests_per_token",
+        "MAX_CONCURRENT_REQUESTS_PER_TOKEN",
+        number(0),
+        "the same for each bearer token",
     ),
     Option(
         "max_body_bytes",
         "MAX_BODY_BYTES",
         number(0),
         "largest request body in bytes, 0 for no limit",
+    ),
+    Option(
+        "max_header_bytes",
+        "MAX_HEADER_BYTES",
+        number(0),
+        "most bytes in all headers of a request, 0 for no limit of ours",
+    ),
+    Option(
+        "max_messages",
+        "MAX_MESSAGES",
+        number(0),
+        "most messages in a request, 0 for no limit",
+    ),
+    Option(
+        "max_tools",
+        "MAX_TOOLS",
+        number(0),
+        "most tool definitions in a request, 0 for no limit",
+    ),
+    Option(
+        "run_log",
+        "AURA_RUN_LOG",
+        run_log,
+        "where runs are kept for resuming: memory, or a directory",
+    ),
+    Option(
+        "run_log_ttl_secs",
+        "AURA_RUN_LOG_TTL_SECS",
+        seconds,
+        "how long a finished run is kept, 0 for as long as there is room",
+    ),
+    Option(
+        "run_log_memory_bytes",
+        "AURA_RUN_LOG_MEMORY_BYTES",
+        number(0),
+        "memory for the run log; beyond it the oldest runs go",
+    ),
+    Option(
+        "run_log_disk_bytes",
+        "AURA_RUN_LOG_DISK_BYTES",
+        number(0),
+        "the same for the directory, 0 for no limit",
     ),
 )
 

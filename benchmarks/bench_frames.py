@@ -10,6 +10,7 @@ from time import process_time_ns
 from typing import Any
 
 import anyio
+import msgspec
 
 from aura import log
 from aura.adapters.models._openai_chunks import ChunkParser
@@ -19,10 +20,17 @@ from aura.pipeline.answered import answer
 from aura.pipeline.lanes import Lanes
 from aura.pipeline.ports import Offer, Prompt, Tool, User
 from aura.pipeline.run import Run, Sources, fresh_id, open_run
+from aura.runs.deadlines import Limits
+from aura.runs.entry import Numbering
+from aura.runs.log import Head
+from aura.runs.memory import MemoryLog
+from aura.server.admission import Admission
 from aura.server.drain import Drain
 from aura.server.frames import Frames
+from aura.server.metrics import Metrics
 from aura.server.modes import Mode
-from aura.server.stream import Answer, Reply
+from aura.server.runs import Task, open_runs
+from aura.server.stream import Answer
 from benchmarks.lane import measured
 from benchmarks.machine import run
 from benchmarks.table import Row, middle
@@ -38,6 +46,20 @@ READS = (1, 4, 32, 256)
 """Chunks that one read gives; the last is about 64 KiB."""
 
 DELTA = TextDelta(agent_id="main", text=" token")
+
+
+HEAD = Head(
+    run_id=fresh_id("run_"),
+    request_id=fresh_id("req_"),
+    completion_id=fresh_id("chatcmpl-"),
+    session_id="cs",
+    agent="bench",
+    model="bench",
+    created=1,
+    owner="",
+    stream=True,
+    view=msgspec.Raw(b"{}"),
+)
 
 
 class Ready:
@@ -102,18 +124,13 @@ def _parsed(count: int, *, pad: bool) -> Row:
 
 
 def _rendered() -> Row:
-    output = Frames(
-        run_id=fresh_id("run_"),
-        completion_id=fresh_id("chatcmpl-"),
-        created=1,
-        model="bench",
-        session_id="cs",
-        mode=Mode(),
-    )
+    numbering = Numbering(shows_calls=True)
+    entries = [numbering.entry(DELTA, 0.0) for _ in range(EVENTS)]
+    output = Frames(HEAD, Mode())
 
     def once() -> None:
-        for _ in range(EVENTS):
-            output.render(DELTA)
+        for entry in entries:
+            output.render(entry)
 
     return Row(what="render a text", value=_nanoseconds(once), unit="ns/event")
 
@@ -165,24 +182,40 @@ def _merged(lent: Run) -> Lanes[AnyEvent]:
 
 
 async def _answered() -> Row:
-    """The whole response: pipeline, lanes, frames, writer; a client that takes everything."""
-    reply = Reply(
+    """The whole response: pipeline, run log, frames, writer; a client that takes everything."""
+    task = Task(
         events=partial(answer, AGENT, MESSAGES),
+        agent="bench",
         model="bench",
         session_id=None,
+        owner="",
         request_headers={},
         stream=True,
         mode=Mode(),
-        timeout=0.0,
+        limits=Limits(total=900.0),
+        linger=0.0,
         buffer=400,
-        headers={},
     )
-    response = Answer(reply, drain=Drain(), sources=Sources())
+    sources = Sources()
+    memory = MemoryLog(most_bytes=1_000_000, lifetime=0.0, clock=sources.clock)
 
     async def send(message: Any) -> None:
         del message
 
-    costs = await _in_turns(lambda: response({}, anyio.sleep_forever, send))  # type: ignore[arg-type]
+    async with open_runs(
+        log=memory,
+        sources=sources,
+        drain=Drain(),
+        admission=Admission(),
+        metrics=Metrics(),
+    ) as runs:
+
+        async def once() -> None:
+            live = await runs.start(task)
+            response = Answer(live, task, runs, headers={}, longest_write=60.0)
+            await response({}, anyio.sleep_forever, send)  # type: ignore[arg-type]
+
+        costs = await _in_turns(once)
     return Row(what="whole response", value=costs[0], unit="ns/event")
 
 

@@ -14,8 +14,16 @@ import aura
 from aura.build import open_agents, problems
 from aura.config import load
 from aura.errors import ConfigError, RequestError
-from aura.events import McpStatus, RunCompleted, ServerStatus, SessionInfo, TextDelta
+from aura.events import (
+    CompletionDelayed,
+    McpStatus,
+    RunCompleted,
+    ServerStatus,
+    SessionInfo,
+    TextDelta,
+)
 from aura.oneshot import ask, event_line
+from aura.pipeline.compose import opened
 from tests.support.agents import agent, asks, breaks, says
 from tests.support.mcp.processes import SCRIPT as SERVER
 from tests.support.sources import fixed_sources
@@ -69,6 +77,43 @@ async def test_a_configuration_becomes_an_agent_under_its_id(folder: Path) -> No
         assert (first.agent.parallel_calls, second.agent.parallel_calls) == (8, 1)
         with pytest.raises(RequestError, match="you must provide a model parameter"):
             catalog.find(None)
+
+
+LLM = """
+[agent]
+name = "{name}"
+system_prompt = ""
+per_call_timeout_secs = 60
+[agent.llm]
+provider = "openai"
+model = "{name}"
+api_key = "{key}"
+max_concurrent_calls = {most}
+"""
+
+
+async def test_agents_with_the_same_credentials_share_an_account(tmp_path: Path) -> None:
+    for name, key, most in (("a", "k", 8), ("b", "k", 2), ("c", "k", 0), ("d", "other", 0)):
+        (tmp_path / f"{name}.toml").write_text(LLM.format(name=name, key=key, most=most))
+    async with open_agents(load(tmp_path).configs) as catalog:
+        first, *others, stranger = [served.agent for served in catalog]
+    assert [first.account] * 2 == [each.account for each in others]
+    assert stranger.account is not first.account
+    assert (first.account.slots.max_value, stranger.account.slots) == (2, None)
+    assert first.per_call_timeout == 60
+
+
+async def test_models_that_share_a_script_take_turns(folder: Path) -> None:
+    for name in "ab":
+        text = AGENT.format(name=name, folder=folder, more="") + "max_concurrent_calls = 1\n"
+        (folder / f"{name}.toml").write_text(text)
+    async with open_agents(load(folder).configs) as (first, second), aura.open_run() as run:
+        asked = [aura.answer(each.agent, [aura.User("?")], run) for each in (first, second)]
+        async with opened(asked[0]) as answering, opened(asked[1]) as waiting:
+            while not isinstance(await anext(answering), TextDelta):
+                pass
+            heard = [await anext(waiting) for _ in range(3)]
+        assert heard[2] == CompletionDelayed(agent_id="main", index=0, reason="busy", attempt=1)
 
 
 async def test_an_agent_answers_in_a_program_of_its_own(folder: Path) -> None:

@@ -45,6 +45,15 @@ ALLOWED = {
         "aura.pipeline.compose",
         "aura.adapters.mcp",
     },
+    "runs": {
+        "aura.events",
+        "aura.errors",
+        "aura.pipeline.run",
+        "aura.pipeline.ports",
+        "aura.pipeline.compose",
+        "aura.pipeline.totals",
+        "aura.runs",
+    },
     "catalog": {"aura.errors", "aura.pipeline.agent"},
     "build": {
         "aura.errors",
@@ -52,6 +61,7 @@ ALLOWED = {
         "aura.config",
         "aura.adapters",
         "aura.pipeline",
+        "aura.runs.lingering",
         "aura.build",
     },
     "server": {
@@ -64,9 +74,11 @@ ALLOWED = {
         "aura.pipeline.ports",
         "aura.pipeline.answered",
         "aura.pipeline.delegation",
+        "aura.runs",
         "aura.server",
     },
-    "flags": {"aura.errors", "aura.server.settings"},
+    "flags": {"aura.errors", "aura.server.settings", "aura.values"},
+    "values": set(),
     "oneshot": {"aura.events", "aura.pipeline"},
 }
 """Part of the package to the parts that it may import. What is not named is free: the command
@@ -80,6 +92,7 @@ OWNERS = {
     "mcp_types": "aura.adapters.mcp",
     "jsonschema": "aura.adapters.mcp",
     "referencing": "aura.adapters.mcp",
+    "prometheus_client": "aura.server.metrics",
     "aiohttp": "aura.adapters.models.aiohttp_transport",
     "dotenv": "aura.config.dotenv",
 }

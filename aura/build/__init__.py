@@ -7,7 +7,7 @@ asks for them, because some of them take long to import.
 from __future__ import annotations
 
 import importlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -28,10 +28,12 @@ from aura.build import mcp
 from aura.catalog import Catalog, Served
 from aura.config.schema import Config, Llm, OpenAI, Scripted
 from aura.errors import ConfigError, Problem, ScriptError
+from aura.pipeline.account import Account
 from aura.pipeline.agent import Agent
 from aura.pipeline.nudges import Nudges
 from aura.pipeline.ports import Log, Model, Tool
 from aura.pipeline.run import Sources
+from aura.runs.lingering import lingering
 
 
 @asynccontextmanager
@@ -53,7 +55,13 @@ async def open_agents(
     """
     error: Exception | None = None
     async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
-        shared = Shared(stack, tasks, sources or Sources(), log or structlog.get_logger())
+        shared = Shared(
+            stack,
+            tasks,
+            sources or Sources(),
+            log or structlog.get_logger(),
+            accounts(config.agent.llm for config in configs),
+        )
         try:
             served = [await shared.serve(config, first_chunk_timeout) for config in configs]
             for config in configs if insist else ():
@@ -87,6 +95,14 @@ def problems(configs: Sequence[Config]) -> list[Problem]:
     return found
 
 
+def accounts(llms: Iterable[Llm]) -> dict[Hashable, Account]:
+    """One for all models that share credentials, with the lowest bound that any of them has."""
+    bounds: dict[Hashable, list[int]] = {}
+    for llm in llms:
+        bounds.setdefault(llm.account, []).append(llm.max_concurrent_calls)
+    return {key: Account(most=min(filter(None, given), default=0)) for key, given in bounds.items()}
+
+
 def _built_in(config: Config) -> tuple[Tool, ...]:
     """The tools that need no server. Raises `OSError` when the root for files is no directory."""
     if not config.tools.filesystem:
@@ -99,11 +115,19 @@ def _built_in(config: Config) -> tuple[Tool, ...]:
 class Shared:
     """What agents have in common, opened when the first of them needs it."""
 
-    def __init__(self, stack: AsyncExitStack, tasks: TaskGroup, sources: Sources, log: Log) -> None:
+    def __init__(
+        self,
+        stack: AsyncExitStack,
+        tasks: TaskGroup,
+        sources: Sources,
+        log: Log,
+        accounts: Mapping[Hashable, Account],
+    ) -> None:
         self._stack = stack
         self._tasks = tasks
         self._sources = sources
         self._log = log
+        self._accounts = accounts
         self._transport: Transport | None = None
         self._pool = Pool(tasks, keep=self._keep)
 
@@ -128,6 +152,8 @@ class Shared:
             ),
             context_window=settings.llm.context_window,
             first_chunk_timeout=first_chunk_timeout,
+            per_call_timeout=settings.per_call_timeout_secs,
+            account=self._accounts[settings.llm.account],
             nudges=Nudges(
                 last_turn=settings.nudge_last_turn,
                 remaining=settings.nudge_turns_remaining or 0,
@@ -144,6 +170,7 @@ class Shared:
             hidden=settings.hidden,
             overrides=frozenset(settings.allow_request_overrides),
             servers=tuple(mcp.info(name, each) for name, each in config.mcp.servers.items()),
+            linger=lingering(settings.on_disconnect),
             takes_tool=(
                 partial(allowed, settings.client_tool_filter or None)
                 if settings.enable_client_tools

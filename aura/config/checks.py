@@ -5,7 +5,8 @@ What a single value has to fulfil is written next to its key in the schema.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from aura.config.schema import Config, HttpStreamable, OpenAI, Server, Stdio
 from aura.errors import Problem
@@ -18,6 +19,7 @@ def warnings(config: Config) -> list[Problem]:
         *_idle_client_filter(config),
         *_idle_tools(config),
         *_narrow_window(config),
+        *_idle_timeouts(config),
     ]
 
 
@@ -36,17 +38,10 @@ def clashes(configs: Sequence[Config]) -> list[Problem]:
     ]
 
 
-def look_alikes(configs: Sequence[Config]) -> list[Problem]:
-    """Agents whose ids differ from one loaded before only in upper and lower case."""
-    first: dict[str, Config] = {}
-    return [
-        _at_id(
-            config,
-            f"agent {config.id!r} differs only in case from {earlier.id!r} of {_file(earlier)}",
-        )
-        for config in configs
-        if (earlier := first.setdefault(config.id.casefold(), config)).id != config.id
-    ]
+def between_files(configs: Sequence[Config]) -> list[Problem]:
+    """Agents that differ from one loaded before only in the case of their ids, or that share an
+    account with it but not its bound."""
+    return [*_alike_ids(configs), *_unlike_bounds(configs)]
 
 
 def default_agent(configs: Iterable[Config], name: str | None) -> list[Problem]:
@@ -75,6 +70,18 @@ def _idle_tools(config: Config) -> Iterator[Problem]:
     if config.tools.custom_tools:
         message = "has no effect: there are no custom tools to name; serve them over MCP"
         yield config.source.problem(("tools", "custom_tools"), message)
+
+
+def _idle_timeouts(config: Config) -> Iterator[Problem]:
+    limit = config.agent.per_call_timeout_secs
+    for name, server in config.mcp.servers.items():
+        path = ("mcp", "servers", name, "call_timeout_secs")
+        if 0 < limit < server.call_timeout_secs and path in config.source.lines:
+            message = (
+                f"has no effect: `per_call_timeout_secs` of [agent] ends every call after {limit:g}"
+                " seconds"
+            )
+            yield config.source.problem(path, message)
 
 
 def _untestable_servers(config: Config) -> Iterator[Problem]:
@@ -107,6 +114,35 @@ def _narrow_window(config: Config) -> Iterator[Problem]:
         case OpenAI(max_tokens=int(reply), context_window=int(window)) if reply >= window:
             message = f"{reply} leaves no room for a question in a context_window of {window}"
             yield config.source.problem(("agent", "llm", "max_tokens"), message)
+
+
+def _alike_ids(configs: Sequence[Config]) -> Iterator[Problem]:
+    first: dict[str, Config] = {}
+    for config in configs:
+        earlier = first.setdefault(config.id.casefold(), config)
+        if earlier.id != config.id:
+            message = f"agent {config.id!r} differs only in case from {earlier.id!r}"
+            yield _at_id(config, f"{message} of {_file(earlier)}")
+
+
+def _unlike_bounds(configs: Sequence[Config]) -> Iterator[Problem]:
+    """One for each account whose agents bound its calls in different ways."""
+    sharing: dict[Hashable, list[Config]] = {}
+    for config in configs:
+        sharing.setdefault(config.agent.llm.account, []).append(config)
+    for group in sharing.values():
+        tightest = min(group, key=lambda each: _bound(each) or math.inf)
+        if other := next((each for each in group if _bound(each) != _bound(tightest)), None):
+            message = (
+                f"agents {other.id!r} and {tightest.id!r} of {_file(tightest)} share a provider"
+                f" account, so the lower bound is that of both: {_bound(tightest)} calls at a"
+                " time; give both the same"
+            )
+            yield other.source.problem(("agent", "llm", "max_concurrent_calls"), message)
+
+
+def _bound(config: Config) -> int:
+    return config.agent.llm.max_concurrent_calls
 
 
 def _clash(config: Config, earlier: Config) -> Problem:

@@ -11,7 +11,7 @@ from aura.config.schema import Agent, Document, HttpStreamable, OpenAI, Scripted
 
 LATER: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
     Document: frozenset({"hitl", "memory_dir", "orchestration", "vector_stores"}),
-    Agent: frozenset({"on_disconnect", "scratchpad", "skills"}),
+    Agent: frozenset({"scratchpad", "skills"}),
     HttpStreamable: frozenset({"scratchpad"}),
     Sse: frozenset({"scratchpad"}),
     Stdio: frozenset({"scratchpad"}),
@@ -41,6 +41,7 @@ REFUSED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
 _BOTH_LLMS: Final = {
     "num_ctx": "it belongs in [agent.llm.additional_params]",
     "num_predict": "it belongs in [agent.llm.additional_params]",
+    "per_call_timeout_secs": "it belongs in [agent]",
     "fallback_tool_parsing": 'it is only for provider = "ollama"',
     "region": 'it is only for provider = "bedrock"',
     "profile": 'it is only for provider = "bedrock"',
@@ -49,6 +50,7 @@ _BOTH_LLMS: Final = {
 _MOVED_TO_LLM: Final = (
     "additional_params",
     "context_window",
+    "max_concurrent_calls",
     "max_tokens",
     "reasoning_effort",
     "temperature",

@@ -52,7 +52,7 @@ def load(path: Path | str, environ: Mapping[str, str] | None = None) -> Loaded:
     if problems:
         raise ConfigError(problems)
     warnings = [warning for each in read for warning in each.warnings]
-    return Loaded(configs, (*unreadable, *warnings, *checks.look_alikes(configs)))
+    return Loaded(configs, (*unreadable, *warnings, *checks.between_files(configs)))
 
 
 def _files(path: Path) -> tuple[list[Path], list[Problem]]:

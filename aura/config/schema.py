@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -71,11 +71,21 @@ Temperature: TypeAlias = Annotated[float, Meta(ge=0)]
 Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
 SecondsOrNever: TypeAlias = Annotated[float, Meta(ge=0)]
 
+OnDisconnect: TypeAlias = Annotated[
+    str,
+    _rule(
+        re.compile(r"cancel|detach|grace:\d{1,8}(\.\d{1,6})?", re.ASCII).fullmatch,
+        "must be cancel, detach or grace:SECS",
+        r"^(cancel|detach|grace:[0-9]{1,8}([.][0-9]{1,6})?)$",
+    ),
+]
+
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Override: TypeAlias = Literal[
     "max_tokens", "temperature", "top_p", "seed", "stop", "response_format", "tool_choice"
 ]
 
+OPENAI_URL: Final = "https://api.openai.com/v1"
 CONNECT_TIMEOUT_SECS: Final = 10.0
 CALL_TIMEOUT_SECS: Final = 300.0
 TOOLS_TTL_SECS: Final = 300.0
@@ -90,11 +100,15 @@ class OpenAI(
     tag_field="provider",
     tag="openai",
 ):
-    """OpenAI, or any service that speaks its chat completions."""
+    """OpenAI, or any service that speaks its chat completions.
+
+    `max_concurrent_calls` 0 means any number.
+    """
 
     model: Filled
     api_key: ApiKey
     base_url: Url | None = None
+    max_concurrent_calls: Count = 0
     max_tokens: Positive | None = None
     context_window: Positive | None = None
     temperature: Temperature | None = None
@@ -106,6 +120,11 @@ class OpenAI(
     def provider(self) -> str:
         """The word that selects this table."""
         return str(self.__struct_config__.tag)
+
+    @property
+    def account(self) -> Hashable:
+        """The same for every model that is asked with the same credentials."""
+        return self.provider, (self.base_url or OPENAI_URL).rstrip("/"), self.api_key
 
 
 class Scripted(
@@ -120,12 +139,18 @@ class Scripted(
 
     script: Filled
     model: Filled = "scripted"
+    max_concurrent_calls: Count = 0
     context_window: Positive | None = None
 
     @property
     def provider(self) -> str:
         """The word that selects this table."""
         return str(self.__struct_config__.tag)
+
+    @property
+    def account(self) -> Hashable:
+        """The same for every model that has the same script."""
+        return self.provider, self.script
 
 
 Llm: TypeAlias = OpenAI | Scripted
@@ -152,6 +177,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     allow_request_overrides: tuple[Override, ...] = ("max_tokens", "stop", "response_format")
     parallel_tool_calls: bool = True
     max_parallel_tool_calls: Positive = 8
+    per_call_timeout_secs: SecondsOrNever = 0.0
+    on_disconnect: OnDisconnect = "cancel"
     enable_client_tools: bool = False
     client_tool_filter: tuple[str, ...] | None = None
     nudge_last_turn: bool = False

@@ -6,8 +6,10 @@ from typing import TypeAlias
 
 from aura.events.base import MAIN, AgentEvent, Event, Json
 from aura.events.model import (
+    CompletionDelayed,
     CompletionEnded,
     CompletionStarted,
+    DelayReason,
     FinishReason,
     ReasoningDelta,
     Stopped,
@@ -29,6 +31,7 @@ AnyEvent: TypeAlias = (
     SessionInfo
     | McpStatus
     | CompletionStarted
+    | CompletionDelayed
     | TextDelta
     | ReasoningDelta
     | ToolCalled
@@ -50,8 +53,10 @@ __all__ = [
     "MAIN",
     "AgentEvent",
     "AnyEvent",
+    "CompletionDelayed",
     "CompletionEnded",
     "CompletionStarted",
+    "DelayReason",
     "Event",
     "FinishReason",
     "Json",

@@ -12,7 +12,7 @@ MAIN = "main"
 """The `agent_id` of an agent that works alone."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something that happened while a request was being answered.
 
     An event holds only data and everything a reader needs to place it. `wire` is the name of the

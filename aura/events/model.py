@@ -7,12 +7,28 @@ from typing import ClassVar, Literal
 from aura.events.base import AgentEvent
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
+DelayReason = Literal["busy", "rate_limited", "retry"]
 
 
 class CompletionStarted(AgentEvent, frozen=True, kw_only=True):
     """The model is about to be asked; `index` counts the completions of one agent from 0."""
 
     index: int
+
+
+class CompletionDelayed(AgentEvent, frozen=True, kw_only=True):
+    """The model call begins to wait before its provider is asked, or asked again.
+
+    `busy`: as many calls as the account allows are being made, and nobody knows for how many
+    `seconds`; `rate_limited`: the provider told this run, or another of the same account, to
+    wait; `retry`: the last attempt failed. `attempt` is the one that is waited for, from 1.
+    """
+
+    wire: ClassVar[str | None] = "aura.completion_delayed"
+    index: int
+    reason: DelayReason
+    attempt: int
+    seconds: float | None = None
 
 
 class TextDelta(AgentEvent, frozen=True, kw_only=True):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aura.events import MAIN
+from aura.pipeline.account import Account
 from aura.pipeline.nudges import NO_NUDGES, Nudges
 from aura.pipeline.ports import Model, Toolset
 
@@ -14,8 +15,9 @@ class Agent:
     """A model, what it is told, and the tools it may use.
 
     `turn_depth` is how many rounds of tool calls it gets before it has to answer,
-    `parallel_calls` how many tools run at the same time. `first_chunk_timeout` is in seconds,
-    0 for no deadline.
+    `parallel_calls` how many tools run at the same time. `first_chunk_timeout` bounds the beginning
+    of a model call, `per_call_timeout` the rest of it and each call of a tool, in seconds, 0 for no
+    deadline. `account` is shared by all agents that ask with the same credentials.
     """
 
     model: Model
@@ -25,5 +27,7 @@ class Agent:
     parallel_calls: int = 8
     context_window: int | None = None
     first_chunk_timeout: float = 30.0
+    per_call_timeout: float = 0.0
+    account: Account = field(default_factory=Account)
     nudges: Nudges = NO_NUDGES
     agent_id: str = MAIN

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import msgspec
 
 from aura.events import AnyEvent, ToolCalled, ToolCompleted, ToolDelegated, ToolRequested
+from aura.pipeline.allowance import Spent, within
 from aura.pipeline.compose import Failure, opened, settled
 from aura.pipeline.lanes import Lanes
 from aura.pipeline.ports import Outcome, Tool
@@ -40,10 +42,22 @@ def unknown(call: ToolCalled, tools: Mapping[str, Tool]) -> Outcome:
     )
 
 
+def overdue(call: ToolCalled, seconds: float) -> Outcome:
+    """What to tell the model when a tool took too long and was abandoned."""
+    return Outcome(
+        text=f"ToolCallError: the tool {call.tool_name!r} was abandoned, because a call may take"
+        f" {seconds:g} seconds at most. It is not known whether the call took effect.",
+        failure="timeout",
+    )
+
+
 async def called(
-    call: ToolCalled, tools: Mapping[str, Tool], run: Run
+    call: ToolCalled, tools: Mapping[str, Tool], run: Run, *, timeout: float = 0.0
 ) -> AsyncGenerator[AnyEvent, None]:
-    """One call: requested, whatever the tool reports, completed; or left to the client."""
+    """One call: requested, whatever the tool reports, completed; or left to the client.
+
+    A tool that has to be waited for longer than `timeout` in all is abandoned.
+    """
     begun = run.sources.clock()
     arguments = parsed(call)
     yield ToolRequested(
@@ -62,11 +76,14 @@ async def called(
     elif isinstance(arguments, Outcome):
         outcome = arguments
     else:
-        async with opened(settled(tool.call(call, arguments))) as items:
+        reported = within(tool.call(call, arguments), timeout)
+        async with opened(settled(reported)) as items:
             async for item in items:
                 match item:
                     case Outcome():
                         outcome = item
+                    case Failure(error=Spent()):
+                        outcome = outcome or overdue(call, timeout)
                     case Failure(error=error):
                         run.log.error("tool adapter failed", tool=call.tool_name, exc_info=error)
                     case _:
@@ -95,23 +112,30 @@ def completed(call: ToolCalled, outcome: Outcome | None, seconds: float) -> Tool
 
 
 async def calls(
-    requested: Sequence[ToolCalled], *, tools: Mapping[str, Tool], run: Run, parallel: int
+    requested: Sequence[ToolCalled],
+    *,
+    tools: Mapping[str, Tool],
+    run: Run,
+    parallel: int,
+    timeout: float = 0.0,
 ) -> AsyncGenerator[AnyEvent, None]:
-    """Every call of one completion, at most `parallel` at a time, each with its own end.
+    """Every call of one completion, at most `parallel` at a time, each with its own end and no
+    longer than `timeout`, 0 for no limit.
 
     The events of one call keep their order; those of different calls interleave.
     """
+    call = partial(called, tools=tools, run=run, timeout=timeout)
     if len(requested) == 1:  # alone it needs no task of its own
-        async with opened(called(requested[0], tools, run)) as events:
+        async with opened(call(requested[0])) as events:
             async for event in events:
                 yield event
         return
     waiting = deque(requested)
     lanes: Lanes[AnyEvent] = run.lanes()
     for _ in range(min(parallel, len(waiting))):
-        lanes.add(called(waiting.popleft(), tools, run))
+        lanes.add(call(waiting.popleft()))
     async with opened(lanes.events()) as events:
         async for event in events:
             yield event
             if isinstance(event, ToolCompleted | ToolDelegated) and waiting:
-                lanes.add(called(waiting.popleft(), tools, run))
+                lanes.add(call(waiting.popleft()))

@@ -67,6 +67,7 @@ class Run:
 @asynccontextmanager
 async def open_run(
     *,
+    run_id: str | None = None,
     session_id: str | None = None,
     request_id: str | None = None,
     headers: Mapping[str, str] | None = None,
@@ -82,7 +83,7 @@ async def open_run(
     An error of the body leaves as it is, not wrapped in a group.
     """
     sources = sources or Sources()
-    run_id = sources.ids("run_")
+    run_id = run_id or sources.ids("run_")
     request_id = request_id or sources.ids("req_")
     session_id = session_id or sources.ids("cs_")
     bound = (log or structlog.get_logger()).bind(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 import msgspec
 
@@ -38,13 +38,17 @@ async def completion(
     answer = Begun(
         lambda: agent.model.stream(prompt),
         run,
-        seconds=agent.first_chunk_timeout,
         of=agent.model.name,
+        account=agent.account,
+        seconds=agent.first_chunk_timeout,
+        limit=agent.per_call_timeout,
+        agent_id=agent.agent_id,
+        index=index,
     )
     async with opened(settled(answer)) as events:
         async for event in events:
             if isinstance(event, Failure):
-                failure = event
+                failure, reason = event, None
                 break
             if isinstance(event, Stopped):
                 reason = event.reason
@@ -96,8 +100,7 @@ async def turn(
         if not heard.calls:
             return
         replies: dict[str, ToolReply] = {}
-        ran = calls(heard.calls, tools=tools, run=run, parallel=agent.parallel_calls)
-        async with opened(ran) as events:
+        async with opened(_ran(heard.calls, tools, agent, run)) as events:
             async for event in events:
                 if isinstance(event, ToolCompleted):
                     replies[event.tool_id] = reply(event)
@@ -120,6 +123,14 @@ def _own(toolbox: Toolbox, client: ClientTools) -> dict[str, Tool]:
     """The tools that run here. One that turned up under the name of a client's tool is left out:
     a request that collides from its start was refused."""
     return {tool.spec.name: tool for tool in toolbox.tools() if not client.runs(tool.spec.name)}
+
+
+def _ran(
+    requested: Sequence[ToolCalled], tools: Mapping[str, Tool], agent: Agent, run: Run
+) -> AsyncGenerator[AnyEvent, None]:
+    """The calls of one completion, within the limits of the agent."""
+    parallel, timeout = agent.parallel_calls, agent.per_call_timeout
+    return calls(requested, tools=tools, run=run, parallel=parallel, timeout=timeout)
 
 
 def _taken(call: ToolCalled, seen: set[str], client: ClientTools, run: Run) -> ToolCalled:

@@ -115,6 +115,19 @@ def parsed_request(body: bytes) -> ChatRequest:
     return request
 
 
+def check_counts(request: ChatRequest, *, most_messages: int, most_tools: int) -> None:
+    """Raise `RequestError` for more messages or tools than are allowed, 0 for any number."""
+    for name, things, most in (
+        ("messages", request.messages, most_messages),
+        ("tools", request.tools or (), most_tools),
+    ):
+        if most and len(things) > most:
+            message = (
+                f"The request has {len(things)} {name}; this server takes {most} (--max-{name})."
+            )
+            raise RequestError(message, param=name, code=f"too_many_{name}")
+
+
 HARMLESS = {
     "n": b"1",
     "parallel_tool_calls": b"true",

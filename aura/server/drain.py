@@ -7,17 +7,22 @@ from contextlib import contextmanager
 
 import anyio
 
-from aura.errors import RequestError
+GOODBYE = 5.0
+"""Seconds that a run that was ended gets to cancel its calls, and a client to read the end."""
+
+LAST = 1.0
+"""Seconds that requests get to go when nothing is written to them any more."""
 
 
 class Drain:
-    """The requests in flight, and whether more are welcome."""
+    """The requests and the runs in flight, and whether more are welcome."""
 
-    def __init__(self, *, most: int = 0) -> None:
-        self._most = most
-        self._stops: set[Callable[[], None]] = set()
+    def __init__(self) -> None:
+        self._runs: set[Callable[[], None]] = set()
+        self._requests: set[Callable[[], None]] = set()
         self._closing = False
-        self._empty = anyio.Event()
+        self._stopped = False
+        self._changed = anyio.Event()
 
     @property
     def closing(self) -> bool:
@@ -26,57 +31,64 @@ class Drain:
 
     @property
     def in_flight(self) -> int:
-        """How many requests are being answered."""
-        return len(self._stops)
-
-    def admit(self) -> None:
-        """Raise `RequestError` when the server takes no request now."""
-        if self._closing:
-            raise RequestError(
-                "Server is shutting down", status=503, type="service_unavailable", retry_after=5
-            )
-        if self._most and len(self._stops) >= self._most:
-            raise RequestError(
-                f"The server already answers {self._most} requests, as many as it is allowed to"
-                " (--max-concurrent-requests). Try again.",
-                status=503,
-                type="service_unavailable",
-                code="too_many_requests",
-                retry_after=1,
-            )
+        """How many requests and runs are under way."""
+        return len(self._requests) + len(self._runs)
 
     @contextmanager
-    def request(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Count one request as in flight; `stop` is called when its time is up."""
-        self._stops.add(stop)
+    def request(self, cut: Callable[[], None]) -> Iterator[None]:
+        """Count a request, from its arrival on; `cut` ends it without a word."""
+        with self._counted(self._requests, cut):
+            yield
+
+    @contextmanager
+    def run(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Count a run; `stop` ends it in order. One that begins after the others were stopped is
+        stopped at once."""
+        with self._counted(self._runs, stop):
+            if self._stopped:
+                stop()
+            yield
+
+    @contextmanager
+    def _counted(self, those: set[Callable[[], None]], one: Callable[[], None]) -> Iterator[None]:
+        those.add(one)
         try:
             yield
         finally:
-            self._stops.discard(stop)
-            if not self._stops:
-                self._empty.set()
+            those.discard(one)
+            if not self.in_flight:
+                self._changed.set()
 
     async def close(self, grace: float) -> None:
-        """Refuse new requests, wait up to `grace` seconds for the running ones, then stop them.
+        """Refuse what is new, wait up to `grace` seconds for what is under way, then stop it.
 
-        Returns once none is left or a few seconds after they were stopped.
+        Returns when nothing is left, at the latest `GOODBYE` and `LAST` seconds after the grace,
+        or after `stop` was called.
         """
         self._closing = True
-        await self._wait(grace)
+        with anyio.move_on_after(grace):
+            while self.in_flight and not self._stopped:
+                await self._change()
         self.stop()
-        await self._wait(GOODBYE)
+        with anyio.move_on_after(GOODBYE):
+            await self.settled()
+        for cut in tuple(self._requests):
+            cut()
+        with anyio.move_on_after(LAST):
+            await self.settled()
 
     def stop(self) -> None:
-        """End every running request now; each still writes its last frames."""
-        for stop in tuple(self._stops):
+        """End every run now; clients still get the last frames."""
+        self._stopped = True
+        self._changed.set()
+        for stop in tuple(self._runs):
             stop()
 
-    async def _wait(self, seconds: float) -> None:
-        with anyio.move_on_after(seconds):
-            while self._stops:
-                self._empty = anyio.Event()
-                await self._empty.wait()
+    async def settled(self) -> None:
+        """Wait until nothing is in flight."""
+        while self.in_flight:
+            await self._change()
 
-
-GOODBYE = 5.0
-"""Seconds that a stopped request gets to write its last frames."""
+    async def _change(self) -> None:
+        self._changed = anyio.Event()
+        await self._changed.wait()

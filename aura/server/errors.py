@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 
 from aura.errors import RequestError
 from aura.events import RunFailed
+from aura.runs.log import Missing, Trimmed
 
 TYPES = {400: "invalid_request_error", 429: "rate_limit_error", 500: "internal_error"}
 
@@ -44,11 +45,39 @@ def error_type(status: int) -> str:
     return "invalid_request_error" if status < 500 else "upstream_error"
 
 
+def failed_body(event: RunFailed) -> ErrorBody:
+    """A failed run as an error."""
+    return ErrorBody(message=event.message, type=error_type(event.status), code=event.code)
+
+
 def failed_answer(event: RunFailed) -> ErrorAnswer:
     """A failed run as an error answer."""
+    return ErrorAnswer(failed_body(event))
+
+
+def trimmed(error: Trimmed) -> ErrorAnswer:
+    """What a client is told that reads where the log has nothing any more."""
     return ErrorAnswer(
-        ErrorBody(message=event.message, type=error_type(event.status), code=event.code)
+        ErrorBody(
+            message=f"The beginning of the run is not kept any more: its log starts at frame"
+            f" {error.begins}. Read on from there with ?after={error.begins - 1}.",
+            type="invalid_request_error",
+            code="run_trimmed",
+        )
     )
+
+
+def missing(error: Missing) -> ErrorAnswer:
+    """What a client is told that asks for a run we do not have, or it may not see."""
+    if error.expired:
+        message, code = "The run is not kept any more (--run-log-ttl-secs).", "run_expired"
+    else:
+        message, code = "There is no such run, or your token did not start it.", "run_not_found"
+    return ErrorAnswer(ErrorBody(message=message, type="invalid_request_error", code=code))
+
+
+def _gone(answer: ErrorAnswer, status: int) -> Response[ErrorAnswer]:
+    return Response(answer, status_code=status)
 
 
 def retry_headers(seconds: float | None) -> dict[str, str]:
@@ -74,6 +103,10 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
                 status_code=error.status,
                 headers=challenge(error.status) | retry_headers(error.retry_after),
             )
+        case Missing():
+            return _gone(missing(error), 410 if error.expired else 404)
+        case Trimmed():
+            return _gone(trimmed(error), 410)
         case HTTPException(status_code=status) if status < 500:
             text = MESSAGES.get(status, error.detail)
             message = text.format(path=request.url.path, method=request.method)

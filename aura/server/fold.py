@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from aura.events import AnyEvent, RunCompleted, RunFailed, TextDelta, ToolCalled, Usage
+from aura.runs.log import Head
 from aura.server.completion import (
     CalledFunction,
     ChatCompletion,
@@ -22,13 +23,8 @@ class Fold:
     """What a JSON client gets to see of a run: all of its text in one piece, and the calls that
     are the client's to make."""
 
-    def __init__(
-        self, *, completion_id: str, created: int, model: str, session_id: str, error_text: bool
-    ) -> None:
-        self._completion_id = completion_id
-        self._created = created
-        self._model = model
-        self._session_id = session_id
+    def __init__(self, head: Head, *, error_text: bool) -> None:
+        self._head = head
         self._error_text = error_text
         self._text: list[str] = []
         self._calls: list[ToolCall] = []
@@ -66,10 +62,10 @@ class Fold:
             self._text += ["\n\n"] * bool(self._text) + [self.failure.message]
         return _encode(
             ChatCompletion(
-                id=self._completion_id,
+                id=self._head.completion_id,
                 object="chat.completion",
-                created=self._created,
-                model=self._model,
+                created=self._head.created,
+                model=self._head.model,
                 choices=(
                     Choice(
                         index=0,
@@ -78,7 +74,7 @@ class Fold:
                     ),
                 ),
                 usage=usage_body(self._usage),
-                metadata={"chat_session_id": self._session_id},
+                metadata={"chat_session_id": self._head.session_id},
             )
         )
 

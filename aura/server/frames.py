@@ -1,4 +1,4 @@
-"""Events into server-sent events: an event and a mode in, bytes out. Pure but for its counters.
+"""Entries of a run into server-sent events: an entry and a mode in, bytes out. Pure.
 
 The frames are described in `aura/events/README.md`.
 """
@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 
 from aura.events import (
-    AnyEvent,
+    CompletionDelayed,
     CompletionEnded,
     CompletionStarted,
     Event,
@@ -31,6 +31,8 @@ from aura.events import (
     TurnUsage,
     Usage,
 )
+from aura.runs.entry import Ended, Entry
+from aura.runs.log import Head
 from aura.server.completion import usage_body
 from aura.server.errors import failed_answer
 from aura.server.modes import Mode
@@ -48,87 +50,87 @@ class _Requested(msgspec.Struct, frozen=True):
 
 
 class Frames:
-    """The frames of one run, in one mode.
+    """The frames of one run, in one mode; each entry of the run has its own, whatever came before.
 
-    `seq` numbers every frame that the run could send in any mode, so a frame has the same number
-    whatever a client asked to see; gaps are frames that this mode leaves out.
+    An entry's `seq` and those after it number every frame that it could have in any mode; gaps are
+    frames that this mode leaves out.
     """
 
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        completion_id: str,
-        created: int,
-        model: str,
-        session_id: str,
-        mode: Mode,
-    ) -> None:
-        self._id = b"id: " + run_id.encode() + b":"
-        head = _encode(
+    def __init__(self, head: Head, mode: Mode) -> None:
+        self._id = b"id: " + head.run_id.encode() + b":"
+        chunk = _encode(
             {
-                "id": completion_id,
+                "id": head.completion_id,
                 "object": "chat.completion.chunk",
-                "created": created,
-                "model": model,
+                "created": head.created,
+                "model": head.model,
             }
         )
-        self._head = head[:-1] + b',"choices":'
-        self._session = b'"session_id":' + _encode(session_id) + b"}\n\n"
+        self._head = chunk[:-1] + b',"choices":'
+        self._session = b'"session_id":' + _encode(head.session_id) + b"}\n\n"
         self._mode = mode
-        self._seq = 0
-        self._indices: dict[str, int] = {}
-        self._role_due = True
-        self._spoken = False
-        self._usage: Usage | None = None
-        self._failed: RunFailed | None = None
 
-    def render(self, event: AnyEvent) -> bytes:  # noqa: C901 - one arm for each event
-        """The frames of one event; empty when the mode leaves it out."""
+    def render(self, entry: Entry, after: int = -1) -> bytes:
+        """The frames of one entry, but for those numbered up to `after`; empty when the mode
+        leaves it out."""
+        if isinstance(entry.event, TextDelta) and entry.seq > after:  # the short way
+            return self._delta(entry.seq, _text(entry.event.text), first=entry.first)
+        return b"".join(
+            frame for seq, frame in enumerate(self._frames(entry), entry.seq) if seq > after
+        )
+
+    def _frames(self, entry: Entry) -> tuple[bytes, ...]:
+        """What each number of the entry stands for."""
+        event, seq = entry.event, entry.seq
         match event:
             case TextDelta():
-                self._spoken = True
-                return self._delta(b'"content":' + _encode(event.text))
+                return (self._delta(seq, _text(event.text), first=entry.first),)
             case ReasoningDelta():
-                return self._event(event, event, shown=self._mode.reasoning)
+                return (self._event(seq, event, event, shown=self._mode.reasoning),)
             case ToolCalled():
-                return self._call(event)
+                return self._call(event, entry)
             case ToolRequested():
-                return self._event(event, _requested(event))
+                return (self._event(seq, event, _requested(event)),)
             case ToolCompleted():
-                return self._result(event) + self._event(event, self._completed(event))
-            case Usage():
-                self._usage = event
-                return self._event(event, event)
-            case RunFailed():
-                self._failed = event
-                return self._event(event, event)
+                shown = self._event(seq + 1, event, self._completed(event))
+                return self._result(event, entry), shown
             case RunCompleted():
-                return self._end(event)
+                return self._end(event, entry)
             case SessionInfo():
-                return self._event(event, self._session_info(event))
-            case McpStatus() | ToolStarted() | ToolProgressed() | ToolUsage():
-                return self._event(event, event)
+                return (self._event(seq, event, self._session_info(event)),)
+            case (
+                CompletionDelayed()
+                | McpStatus()
+                | RunFailed()
+                | ToolProgressed()
+                | ToolStarted()
+                | ToolUsage()
+                | Usage()
+            ):
+                return (self._event(seq, event, event),)
             case (
                 CompletionStarted() | CompletionEnded() | TurnUsage() | Stopped() | ToolDelegated()
             ):
-                return b""
+                return ()
             case _:
                 assert_never(event)
 
-    def _take_id(self) -> bytes:
-        seq = self._seq
-        self._seq += 1
-        return self._id + b"%d\n" % seq
-
-    def _delta(self, fields: bytes, finish: bytes = b"null", tail: bytes = b"") -> bytes:
+    def _delta(
+        self,
+        seq: int,
+        fields: bytes,
+        *,
+        first: bool = False,
+        finish: bytes = b"null",
+        tail: bytes = b"",
+    ) -> bytes:
         """A completion chunk; the first one of a run carries the role."""
         role = b""
-        if self._role_due:
-            self._role_due = False
+        if first:
             role = b'"role":"assistant",' if fields else b'"role":"assistant"'
-        return b'%bdata: %b[{"index":0,"delta":{%b%b},"finish_reason":%b}]%b}\n\n' % (
-            self._take_id(),
+        return b'%b%d\ndata: %b[{"index":0,"delta":{%b%b},"finish_reason":%b}]%b}\n\n' % (
+            self._id,
+            seq,
             self._head,
             role,
             fields,
@@ -136,9 +138,10 @@ class Frames:
             tail,
         )
 
-    def _event(self, event: Event, payload: object, *, shown: bool | None = None) -> bytes:
+    def _event(
+        self, seq: int, event: Event, payload: object, *, shown: bool | None = None
+    ) -> bytes:
         """An `aura.*` frame: the payload merged into an empty chunk, or bare."""
-        frame_id = self._take_id()
         if event.wire is None or not (self._mode.events if shown is None else shown):
             return b""
         name = event.wire.encode()
@@ -146,13 +149,14 @@ class Frames:
         if fields:
             fields += b","
         if self._mode.bare:
-            return b"%bevent: %b\ndata: {%b%b" % (frame_id, name, fields, self._session)
-        return b'%bevent: %b\ndata: %b[],"type":"%b","seq":%d,%b%b' % (
-            frame_id,
+            return b"%b%d\nevent: %b\ndata: {%b%b" % (self._id, seq, name, fields, self._session)
+        return b'%b%d\nevent: %b\ndata: %b[],"type":"%b","seq":%d,%b%b' % (
+            self._id,
+            seq,
             name,
             self._head,
             name,
-            self._seq - 1,
+            seq,
             fields,
             self._session,
         )
@@ -163,37 +167,33 @@ class Frames:
         shown: dict[str, object] = {} if limit is None else {"model_context_limit": limit}
         return {"model": event.model, **shown} if self._mode.bare else shown
 
-    def _call(self, call: ToolCalled) -> bytes:
+    def _call(self, call: ToolCalled, entry: Entry) -> tuple[bytes, ...]:
         if call.delegated:
-            return self._delegated(call)
+            return self._delegated(call, entry)
         if not self._mode.tool_calls:
-            self._seq += 1
-            return b""
-        index = self._indices[call.tool_id] = len(self._indices)
+            return (b"",)
         shown = "" if self._mode.tool_results == "open-web-ui" else call.arguments
-        return self._tool_delta(index, call.tool_id, call.tool_name, shown)
+        return (self._tool_delta(entry.seq, entry, call.tool_id, call.tool_name, shown),)
 
-    def _delegated(self, call: ToolCalled) -> bytes:
+    def _delegated(self, call: ToolCalled, entry: Entry) -> tuple[bytes, bytes]:
         """A call for the client, in two deltas as OpenAI sends it: some clients add the arguments
         of the first one to themselves."""
-        index = self._indices[call.tool_id] = len(self._indices)
-        begun = self._tool_delta(index, call.tool_id, call.tool_name, "")
-        rest = {"index": index, "function": {"arguments": call.arguments}}
-        return begun + self._delta(b'"tool_calls":' + _encode([rest]))
+        begun = self._tool_delta(entry.seq, entry, call.tool_id, call.tool_name, "")
+        rest = {"index": entry.index, "function": {"arguments": call.arguments}}
+        return begun, self._delta(entry.seq + 1, b'"tool_calls":' + _encode([rest]))
 
-    def _tool_delta(self, index: int, tool_id: str, name: str, arguments: str) -> bytes:
+    def _tool_delta(self, seq: int, entry: Entry, tool_id: str, name: str, arguments: str) -> bytes:
         function = {"name": name, "arguments": arguments}
-        call = {"index": index, "id": tool_id, "type": "function", "function": function}
-        return self._delta(b'"tool_calls":' + _encode([call]))
+        call = {"index": entry.index, "id": tool_id, "type": "function", "function": function}
+        return self._delta(seq, b'"tool_calls":' + _encode([call]), first=entry.first)
 
-    def _result(self, event: ToolCompleted) -> bytes:
+    def _result(self, event: ToolCompleted, entry: Entry) -> bytes:
         """The result as a second delta of the call, for clients that show what accumulates."""
-        index = self._indices.get(event.tool_id)
-        if self._mode.tool_results != "open-web-ui" or index is None:
-            self._seq += 1
+        shown = self._mode.tool_calls and self._mode.tool_results == "open-web-ui"
+        if not shown or entry.index < 0:
             return b""
         text = self._cut(event.result if event.success else event.error) or ""
-        return self._tool_delta(index, event.tool_id, "", text)
+        return self._tool_delta(entry.seq, entry, event.tool_id, "", text)
 
     def _completed(self, event: ToolCompleted) -> dict[str, object]:
         shown: dict[str, object] = {
@@ -214,34 +214,34 @@ class Frames:
             return text
         return text[:limit] + "... [truncated]"
 
-    def _end(self, event: RunCompleted) -> bytes:
-        if self._failed is not None and not self._mode.error_text:
-            self._seq += 2
-            error = b"%bdata: %b\n\n" % (self._take_id(), _encode(failed_answer(self._failed)))
-            return error + self._done()
-        text = b""
-        if self._failed is not None:
-            blank = "\n\n" if self._spoken else ""
-            text = self._delta(b'"content":' + _encode(blank + self._failed.message))
-        else:
-            self._seq += 1
-        usage = _usage(self._usage)
+    def _end(self, event: RunCompleted, entry: Entry) -> tuple[bytes, ...]:
+        """A failure as text, the end of the message, usage or an error, and the end of all."""
+        seq, ended = entry.seq, entry.ended or Ended()
+        done = b"%b%d\ndata: [DONE]\n\n" % (self._id, seq + 3)
+        text, first = b"", entry.first
+        if ended.failed is not None:
+            if not self._mode.error_text:
+                failed = _encode(failed_answer(ended.failed))
+                return b"", b"", b"%b%d\ndata: %b\n\n" % (self._id, seq + 2, failed), done
+            apology = ("\n\n" if ended.spoken else "") + ended.failed.message
+            text, first = self._delta(seq, _text(apology), first=first), False
+        usage = None if ended.usage is None else _encode(usage_body(ended.usage))
         tail = b""
         if usage is not None and not self._mode.usage_chunk:  # some clients add up both
             tail = b',"usage":' + usage
         finish = _encode(event.reason or "stop")
-        chunk = self._delta(b"", finish, tail)
-        return text + chunk + self._usage_chunk(usage) + self._done()
+        chunk = self._delta(seq + 1, b"", first=first, finish=finish, tail=tail)
+        return text, chunk, self._usage_chunk(seq + 2, usage), done
 
-    def _usage_chunk(self, usage: bytes | None) -> bytes:
+    def _usage_chunk(self, seq: int, usage: bytes | None) -> bytes:
         """The extra last chunk of `stream_options.include_usage`."""
-        frame_id = self._take_id()
         if not self._mode.usage_chunk or usage is None:
             return b""
-        return b'%bdata: %b[],"usage":%b}\n\n' % (frame_id, self._head, usage)
+        return b'%b%d\ndata: %b[],"usage":%b}\n\n' % (self._id, seq, self._head, usage)
 
-    def _done(self) -> bytes:
-        return self._take_id() + b"data: [DONE]\n\n"
+
+def _text(text: str) -> bytes:
+    return b'"content":' + _encode(text)
 
 
 def _requested(event: ToolRequested) -> _Requested:
@@ -251,7 +251,3 @@ def _requested(event: ToolRequested) -> _Requested:
         arguments=msgspec.Raw(event.arguments.encode()),
         agent_id=event.agent_id,
     )
-
-
-def _usage(usage: Usage | None) -> bytes | None:
-    return None if usage is None else _encode(usage_body(usage))

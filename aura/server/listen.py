@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from threading import Timer
 
 import anyio
 from granian.constants import Interfaces
@@ -20,6 +22,15 @@ BACKLOG = 4096
 MOST_CONNECTIONS = 65536
 """Connections served at the same time. Every open stream is one; the limit on requests is ours."""
 
+CLOSING = 1.0
+"""Seconds that connections get to close when everything was written to them."""
+
+LONGEST_END = 20.0
+"""Seconds that the end of everything may take after the time for running requests."""
+
+FORCED = 70
+"""Exit code of a process that could not end in order: EX_SOFTWARE of sysexits."""
+
 _TO_STDERR = {
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "generic"},
@@ -31,35 +42,56 @@ _TO_STDERR = {
 async def listen(app: Litestar, drain: Drain, settings: Settings) -> None:
     """Serve until the process is told to end (SIGTERM or SIGINT), then let requests finish.
 
-    A second signal ends what still runs at once.
+    A second signal ends what still runs at once, a third one the process. However busy the process
+    is, it is gone `LONGEST_END` seconds after the time for requests is over.
     """
-    server = Server(
-        app,
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        websockets=False,
-        backlog=BACKLOG,
-        backpressure=MOST_CONNECTIONS,
-        log_level=LogLevels.error,
-        log_dictconfig=_TO_STDERR,
-    )
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_stop_on_signal, server, drain, settings.shutdown_timeout_secs)
-        await server.serve()
-        tasks.cancel_scope.cancel()
+    last_resort = Timer(settings.shutdown_timeout_secs + LONGEST_END, _exit)
+    last_resort.daemon = True
+    try:
+        async with app.lifespan(), anyio.create_task_group() as tasks:
+            server = Server(
+                app,
+                address=settings.host,
+                port=settings.port,
+                interface=Interfaces.ASGINL,  # it would end the lifespan after its connections
+                websockets=False,
+                backlog=BACKLOG,
+                backpressure=MOST_CONNECTIONS,
+                log_level=LogLevels.error,
+                log_dictconfig=_TO_STDERR,
+            )
+
+            async def stop() -> None:
+                await drain.close(settings.shutdown_timeout_secs)
+                server.stop()  # type: ignore[no-untyped-call]
+                await anyio.sleep(CLOSING)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(_obey_signals, stop, drain, last_resort)
+            await server.serve()
+            tasks.cancel_scope.cancel()
+    finally:
+        last_resort.cancel()
 
 
-async def _stop_on_signal(server: Server, drain: Drain, grace: float) -> None:
+async def _obey_signals(
+    stop: Callable[[], Awaitable[None]], drain: Drain, last_resort: Timer
+) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         await anext(signals)
+        last_resort.start()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_hurry, signals, drain)
-            await drain.close(grace)
+            await stop()
             tasks.cancel_scope.cancel()
-        server.stop()  # type: ignore[no-untyped-call]
 
 
 async def _hurry(signals: AsyncIterator[signal.Signals], drain: Drain) -> None:
     await anext(signals)
     drain.stop()
+    await anext(signals)
+    _exit()
+
+
+def _exit() -> None:
+    os._exit(FORCED)

@@ -41,26 +41,35 @@ def mode(
 
     Raises `RequestError` for a header with a word that is not known.
     """
-    asked = _word(headers, "x-aura-events", ("all", "none", "reasoning"))
-    frames = _word(headers, "x-aura-event-frames", ("merged", "bare"))
-    events, reasoning = settings.aura_custom_events, settings.aura_emit_reasoning
-    if asked is not None:
-        events, reasoning = asked == "all", asked in ("all", "reasoning")
-    return Mode(
-        events=events,
-        reasoning=reasoning and (events or asked is not None),
-        bare=(frames or settings.aura_event_frames) == "bare",
+    usual = Mode(
+        events=settings.aura_custom_events,
+        reasoning=settings.aura_emit_reasoning and settings.aura_custom_events,
+        bare=settings.aura_event_frames == "bare",
         tool_results=settings.tool_result_mode,
         result_limit=settings.tool_result_max_length,
         error_text=settings.error_style == "text",
         tool_calls=tool_calls,
         usage_chunk=usage_chunk,
     )
+    return asked_for(usual, headers)
+
+
+def asked_for(usual: Mode, headers: Mapping[str, str]) -> Mode:
+    """The usual mode, with what the headers of a request change about it."""
+    events = _word(headers, "x-aura-events", ("all", "none", "reasoning"))
+    frames = _word(headers, "x-aura-event-frames", ("merged", "bare"))
+    if events is not None:
+        usual = msgspec.structs.replace(
+            usual, events=events == "all", reasoning=events in ("all", "reasoning")
+        )
+    if frames is not None:
+        usual = msgspec.structs.replace(usual, bare=frames == "bare")
+    return usual
 
 
 def _word(headers: Mapping[str, str], name: str, known: tuple[str, ...]) -> str | None:
     word = headers.get(name)
     if word is None or word.strip().lower() in known:
         return None if word is None else word.strip().lower()
-    message = f"The header {name} is {word!r}, but must be one of {', '.join(known)}."
+    message = f"The header {name} is {word[:100]!r}, but must be one of {', '.join(known)}."
     raise RequestError(message, param=name)

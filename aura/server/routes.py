@@ -4,60 +4,57 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeAlias
 
 import structlog
-from litestar import Request, get, post
-from litestar.datastructures import State
+from litestar import Response, get, post
+from litestar.response.base import ASGIResponse
 
-from aura.catalog import Catalog, Served
+from aura.catalog import Served
 from aura.errors import RequestError
 from aura.pipeline.answered import answer
 from aura.pipeline.compose import Events
 from aura.pipeline.delegation import ClientTools, resumed
-from aura.pipeline.run import Run, Sources
-from aura.server.asked import ChatRequest, ignored_fields, options, parsed_request
+from aura.pipeline.ports import ToolSpec
+from aura.pipeline.run import Run
+from aura.runs.deadlines import Limits
+from aura.runs.lingering import lingering
+from aura.server.asked import ChatRequest, check_counts, ignored_fields, options, parsed_request
+from aura.server.backend import AnyRequest, Backend, backend_of, bearer_token, header_values
 from aura.server.client_tools import client_tools
 from aura.server.conversation import conversation, dropped_roles
-from aura.server.drain import Drain
-from aura.server.handovers import Caller, Handovers
+from aura.server.handovers import Caller
 from aura.server.introspection import Info, ModelList, detail, info, model_list
 from aura.server.modes import mode
-from aura.server.settings import Settings
-from aura.server.stream import Answer, Reply
+from aura.server.run_routes import resumed_answer
+from aura.server.runs import Task, owner_of
+from aura.server.stream import Answer
 
 SESSION_HEADERS = ("x-chat-session-id", "x-openwebui-chat-id")
+OPEN = frozenset({"/health", "/ready"})
+"""What may be asked without a token."""
+
 SESSION_ID = re.compile(r"[\x21-\x7e]{1,256}")
-
-AnyRequest: TypeAlias = Request[Any, Any, State]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backend:
-    """What the handlers share; lives in the application's state."""
-
-    settings: Settings
-    catalog: Catalog
-    drain: Drain
-    sources: Sources
-    handovers: Handovers
-
-
-def backend_of(request: AnyRequest) -> Backend:
-    """What the handlers share; asking litestar for its state would copy it for each request."""
-    backend: Backend = request.app.state.backend
-    return backend
 
 
 @get("/health", sync_to_thread=False)
-def health(request: AnyRequest) -> dict[str, str]:
-    """Say whether new requests are welcome."""
-    backend = backend_of(request)
-    if backend.drain.closing:
-        backend.drain.admit()
+def health() -> dict[str, str]:
+    """Say that the process is alive."""
     return {"status": "healthy"}
+
+
+@get("/ready", sync_to_thread=False)
+def ready() -> dict[str, str]:
+    """Say that requests are welcome: the agents are built and the server does not shut down."""
+    return {"status": "ready"}
+
+
+@get("/metrics", sync_to_thread=False)
+def metrics(request: AnyRequest) -> Response[bytes]:
+    """What was counted, for Prometheus."""
+    body, media_type = backend_of(request).metrics.exposition(request.headers.get("accept", ""))
+    return Response(body, media_type=media_type)
 
 
 @get("/v1/models", sync_to_thread=False)
@@ -74,50 +71,80 @@ async def aura_info(request: AnyRequest) -> Info:
 
 
 @post("/v1/chat/completions", status_code=200)
-async def chat_completions(request: AnyRequest) -> Answer:
-    """Answer a conversation, as JSON or as a stream."""
+async def chat_completions(request: AnyRequest) -> ASGIResponse:
+    """Answer a conversation, as JSON or as a stream; or go on with an answer that broke off."""
+    if position := request.headers.get("last-event-id"):
+        return await resumed_answer(request, position)
     backend = backend_of(request)
-    backend.drain.admit()
+    settings = backend.settings
     body = await json_body(request)
     asked = parsed_request(body)
+    check_counts(asked, most_messages=settings.max_messages, most_tools=settings.max_tools)
     served = backend.catalog.find(asked.model)
     caller = Caller(bearer_token(request), served.id, session_id(asked, request))
-    messages = conversation(asked.messages, tools=served.takes_tool is not None)
     specs, refused = client_tools(asked.tools, served.takes_tool)
-    if served.takes_tool is not None:
-        messages = resumed(messages, partial(backend.handovers.find, caller=caller))
-
-    def events(run: Run) -> Events:
-        keep = partial(backend.handovers.keep, caller=caller.within(run.session_id))
-        wanted = options(asked, served.overrides)
-        return answer(served.agent, messages, run, wanted, ClientTools(specs, keep))
-
-    reply = Reply(
-        events=events,
+    task = Task(
+        events=_events(backend, served, asked, caller, specs),
+        agent=served.id,
         model=served.model,
         session_id=caller.session,
+        owner=owner_of(caller.token),
         request_headers=header_values(request),
         stream=asked.stream is True,
         mode=mode(
-            backend.settings,
+            settings,
             request.headers,
             tool_calls=asked.tools is None,
             usage_chunk=bool(asked.stream_options and asked.stream_options.include_usage),
         ),
-        timeout=backend.settings.streaming_timeout_secs,
-        buffer=backend.settings.streaming_buffer_size,
-        headers=ignored_headers(asked, body, served, refused),
+        limits=Limits(
+            total=settings.streaming_timeout_secs,
+            silence=settings.stream_inactivity_timeout_secs,
+        ),
+        linger=_linger(request, served),
+        buffer=settings.streaming_buffer_size,
     )
-    return Answer(reply, drain=backend.drain, sources=backend.sources)
+    return Answer(
+        await backend.runs.start(task),
+        task,
+        backend.runs,
+        headers=ignored_headers(asked, body, served, refused),
+        longest_write=settings.write_timeout_secs,
+    )
 
 
-def header_values(request: AnyRequest) -> dict[str, str]:
-    """The headers of the request by lower-case name, byte for byte as Latin-1; of one that comes
-    twice the last value."""
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1")
-        for name, value in request.scope["headers"]
-    }
+def _events(
+    backend: Backend,
+    served: Served,
+    asked: ChatRequest,
+    caller: Caller,
+    specs: tuple[ToolSpec, ...],
+) -> Callable[[Run], Events]:
+    """What happens in a run that answers this request. Raises `RequestError` for a conversation
+    that cannot be answered."""
+    messages = conversation(asked.messages, tools=served.takes_tool is not None)
+    if served.takes_tool is not None:
+        messages = resumed(messages, partial(backend.handovers.find, caller=caller))
+    wanted = options(asked, served.overrides)
+
+    def events(run: Run) -> Events:
+        keep = partial(backend.handovers.keep, caller=caller.within(run.session_id))
+        return answer(served.agent, messages, run, wanted, ClientTools(specs, keep))
+
+    return events
+
+
+def _linger(request: AnyRequest, served: Served) -> float | None:
+    """How long the run goes on without its client. Raises `RequestError` for a header with
+    another word."""
+    asked = request.headers.get("x-aura-on-disconnect")
+    if asked is None:
+        return served.linger
+    try:
+        return lingering(asked.strip().lower())
+    except ValueError as error:
+        message = f"The header x-aura-on-disconnect: {str(error)[:200]}."
+        raise RequestError(message, param="x-aura-on-disconnect") from None
 
 
 async def json_body(request: AnyRequest) -> bytes:
@@ -175,7 +202,7 @@ async def authorized(request: AnyRequest) -> None:
     guard of litestar's would cost several times as much.
     """
     tokens = backend_of(request).settings.auth_tokens
-    if not tokens or request.url.path == "/health":
+    if not tokens or request.url.path in OPEN:
         return
     given = bearer_token(request).encode()
     matches = [hmac.compare_digest(given, known.encode()) for known in tokens]
@@ -183,9 +210,3 @@ async def authorized(request: AnyRequest) -> None:
         raise RequestError(
             "The bearer token is missing or wrong.", status=401, code="invalid_api_key"
         )
-
-
-def bearer_token(request: AnyRequest) -> str:
-    """The token that the request was sent with, or nothing."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""

@@ -10,7 +10,8 @@ ToolResultMode = Literal["none", "open-web-ui", "aura"]
 EventFrames = Literal["merged", "bare"]
 ErrorStyle = Literal["frame", "text"]
 
-MEBIBYTE = 1024 * 1024
+KIBIBYTE = 1024
+MEBIBYTE = 1024 * KIBIBYTE
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +28,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     error_style: ErrorStyle = "frame"
     streaming_timeout_secs: float = 900.0
     first_chunk_timeout_secs: float = 30.0
+    stream_inactivity_timeout_secs: float = 0.0
+    write_timeout_secs: float = 60.0
     shutdown_timeout_secs: float = 30.0
     default_agent: str | None = None
     auth_tokens: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     max_concurrent_requests: int = 0
+    max_concurrent_requests_per_token: int = 0
     max_body_bytes: int = 16 * MEBIBYTE
+    max_header_bytes: int = 64 * KIBIBYTE
+    max_messages: int = 4096
+    max_tools: int = 512
+    run_log: str = "memory"
+    run_log_ttl_secs: float = 86400.0
+    run_log_memory_bytes: int = 64 * MEBIBYTE
+    run_log_disk_bytes: int = 1024 * MEBIBYTE

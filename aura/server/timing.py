@@ -11,49 +11,47 @@ HOLD = 0.25
 KEEPALIVE_EVERY = 15.0
 """Seconds that a stream may be silent before a comment shows that it is alive."""
 
-LONGEST_WRITE = 60.0
-"""Seconds that one write may wait for a client that does not read."""
+SHORTEST_WAIT = 0.05
+"""Seconds between two looks at the clock, at least."""
 
-Due = Literal["release", "keepalive", "timeout", "stalled"]
+Due = Literal["release", "keepalive", "stalled"]
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Timing:
     """The moments of one response, in seconds of the run's clock.
 
-    `deadline` is when the whole request times out, if ever; `wrote` is when the last bytes of a
-    stream were handed over, once its status line is out; `writing_since` is when the write began
-    that is under way, if one is.
+    `hold` is how long its status line waits, `longest_write` how long one write may, 0 for as long
+    as the client likes. `wrote` is when the last bytes of a stream were handed over, once its
+    status line is out; `writing_since` is when the write began that is under way, if one is.
+    `blocked` is how many seconds all of them took.
     """
 
     begun: float
     streaming: bool
-    deadline: float | None = None
+    longest_write: float
+    hold: float = HOLD
     wrote: float | None = None
     writing_since: float | None = None
+    blocked: float = 0.0
 
     def due(self, now: float) -> Due | None:
-        """What has to happen now, the gravest first."""
+        """What has to happen now."""
         if self.writing_since is not None:
-            return "stalled" if now >= self.writing_since + LONGEST_WRITE else None
-        if self.deadline is not None and now >= self.deadline:
-            return "timeout"
+            late = self.longest_write and now >= self.writing_since + self.longest_write
+            return "stalled" if late else None
         if not self.streaming:
             return None
         if self.wrote is None:
-            return "release" if now >= self.begun + HOLD else None
+            return "release" if now >= self.begun + self.hold else None
         return "keepalive" if now >= self.wrote + KEEPALIVE_EVERY else None
 
-    def wait(self, now: float) -> float:
-        """Seconds after which to look again; 0 or less when something is due already."""
-        moments = [now + KEEPALIVE_EVERY]
-        if self.writing_since is not None:
-            moments.append(self.writing_since + LONGEST_WRITE)
-        else:
-            if self.deadline is not None:
-                moments.append(self.deadline)
-            if self.streaming and self.wrote is None:
-                moments.append(self.begun + HOLD)
-            if self.streaming and self.wrote is not None:
-                moments.append(self.wrote + KEEPALIVE_EVERY)
-        return min(moments) - now
+    def next(self, now: float) -> float:
+        """When to look again, which is not before `SHORTEST_WAIT` has passed."""
+        moment = now + KEEPALIVE_EVERY
+        if self.writing_since is not None and self.longest_write:
+            moment = min(moment, self.writing_since + self.longest_write)
+        elif self.writing_since is None and self.streaming:
+            quiet = self.begun + self.hold if self.wrote is None else self.wrote + KEEPALIVE_EVERY
+            moment = min(moment, quiet)
+        return max(moment, now + SHORTEST_WAIT)

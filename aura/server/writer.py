@@ -1,14 +1,15 @@
-"""Batches of events into the ASGI messages of one answer."""
+"""Batches of entries into the ASGI messages of one answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
 from litestar.types import HTTPResponseBodyEvent, HTTPResponseStartEvent, Send
 
 from aura.events import (
-    AnyEvent,
+    CompletionDelayed,
     CompletionEnded,
     CompletionStarted,
     McpStatus,
@@ -16,7 +17,8 @@ from aura.events import (
     RunFailed,
     SessionInfo,
 )
-from aura.server.errors import retry_headers
+from aura.runs.entry import Entry
+from aura.server.errors import ErrorAnswer, retry_headers
 from aura.server.fold import Fold
 from aura.server.frames import KEEPALIVE, Frames
 from aura.server.timing import Timing
@@ -26,17 +28,31 @@ SSE_HEADERS = {
     "cache-control": "no-cache",
     "x-accel-buffering": "no",
 }
+_encode = msgspec.json.Encoder().encode
+
 JSON_HEADERS = {"content-type": "application/json"}
 
-PRELUDE = (SessionInfo, McpStatus, CompletionStarted, CompletionEnded, RunFailed, RunCompleted)
+PRELUDE = (
+    SessionInfo,
+    McpStatus,
+    CompletionStarted,
+    CompletionDelayed,
+    CompletionEnded,
+    RunFailed,
+    RunCompleted,
+)
 """Events that come before the provider's first word, or without one."""
 
 
 class Writer(Protocol):
     """Writes one answer."""
 
-    async def write(self, batch: list[AnyEvent]) -> bool:
+    async def write(self, batch: Sequence[Entry]) -> bool:
         """Write what the batch adds. Gives whether the answer is complete."""
+        ...
+
+    async def cut(self, error: ErrorAnswer) -> None:
+        """End the answer before the run is over, and say why."""
         ...
 
 
@@ -48,10 +64,10 @@ class JsonWriter:
         self._send = send
         self._headers = headers
 
-    async def write(self, batch: list[AnyEvent]) -> bool:
+    async def write(self, batch: Sequence[Entry]) -> bool:
         """Count the batch; write when it ends the run."""
-        for event in batch:
-            self._fold.add(event)
+        for entry in batch:
+            self._fold.add(entry.event)
         if not _ends(batch):
             return False
         failure = self._fold.failure
@@ -62,9 +78,15 @@ class JsonWriter:
         await self._send(_body(self._fold.body(), more=False))
         return True
 
+    async def cut(self, error: ErrorAnswer) -> None:
+        """Answer with the error."""
+        await self._send(_start(410, {**self._headers, **JSON_HEADERS}))
+        await self._send(_body(_encode(error), more=False))
+
 
 class StreamWriter:
-    """Writes every batch as it comes, everything that is ready in one piece.
+    """Writes every batch as it comes, everything that is ready in one piece, but for the frames
+    numbered up to `after`.
 
     The status line waits for the provider's first word or until `timing` releases it, so that a
     run that fails at once is answered by `early`, with the status that fits.
@@ -74,11 +96,12 @@ class StreamWriter:
         self,
         frames: Frames,
         *,
-        early: JsonWriter | None,
         send: Send,
         headers: Mapping[str, str],
         timing: Timing,
         clock: Callable[[], float],
+        early: JsonWriter | None = None,
+        after: int = -1,
     ) -> None:
         self._frames = frames
         self._early = early
@@ -86,37 +109,46 @@ class StreamWriter:
         self._headers = headers
         self._timing = timing
         self._clock = clock
-        self._held: list[AnyEvent] = []
+        self._after = after
+        self._held: list[Entry] = []
 
-    async def write(self, batch: list[AnyEvent]) -> bool:
+    async def write(self, batch: Sequence[Entry]) -> bool:
         """Write the frames of the batch, or a comment when it is time for one."""
         ended = _ends(batch)
-        self._held += batch
         if self._timing.wrote is None:
-            if not any(not isinstance(event, PRELUDE) for event in self._held):
-                failed = any(isinstance(event, RunFailed) for event in self._held)
+            self._held += batch
+            if all(isinstance(entry.event, PRELUDE) for entry in self._held):
+                failed = any(isinstance(entry.event, RunFailed) for entry in self._held)
                 if ended and failed and self._early is not None:
                     return await self._early.write(self._held)
                 if not ended and self._timing.due(self._clock()) != "release":
                     return False
             await self._put(_start(200, {**self._headers, **SSE_HEADERS}))
-        held, self._held = self._held, []
-        data = b"".join([self._frames.render(event) for event in held])
+            batch, self._held = self._held, []
+        data = b"".join([self._frames.render(entry, self._after) for entry in batch])
         if not data and self._timing.due(self._clock()) == "keepalive":
             data = KEEPALIVE
-        if data:
+        if data or ended:
             await self._put(_body(data, more=not ended))
         return ended
 
+    async def cut(self, error: ErrorAnswer) -> None:
+        """Say why nothing more comes. These frames have no number: they are not of the run."""
+        if self._timing.wrote is None:
+            await self._put(_start(200, {**self._headers, **SSE_HEADERS}))
+        await self._put(_body(b"data: %b\n\ndata: [DONE]\n\n" % _encode(error), more=False))
+
     async def _put(self, message: HTTPResponseStartEvent | HTTPResponseBodyEvent) -> None:
-        self._timing.writing_since = self._clock()
+        timing = self._timing
+        began = timing.writing_since = self._clock()
         await self._send(message)
-        self._timing.wrote = self._clock()
-        self._timing.writing_since = None
+        timing.wrote = self._clock()
+        timing.blocked += timing.wrote - began
+        timing.writing_since = None
 
 
-def _ends(batch: list[AnyEvent]) -> bool:
-    return bool(batch) and isinstance(batch[-1], RunCompleted)
+def _ends(batch: Sequence[Entry]) -> bool:
+    return bool(batch) and isinstance(batch[-1].event, RunCompleted)
 
 
 def _start(status: int, headers: Mapping[str, str]) -> HTTPResponseStartEvent:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import operator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aura.config import load
 from aura.errors import ConfigError
 
 ACCEPTED = [
@@ -44,11 +46,16 @@ ACCEPTED = [
     ),
     ("A33", 'enable_client_tools = "true"', "enable_client_tools", True),
     ("parallel", 'parallel_tool_calls = "false"', "parallel_tool_calls", False),
+    ("per-call", "", "per_call_timeout_secs", 0.0),
+    ("per-call-set", 'per_call_timeout_secs = "2.5"', "per_call_timeout_secs", 2.5),
+    ("disconnect", "", "on_disconnect", "cancel"),
+    ("disconnect-set", 'on_disconnect = "grace:2.5"', "on_disconnect", "grace:2.5"),
     ("overrides", 'allow_request_overrides = ["seed"]', "allow_request_overrides", ("seed",)),
 ]
 
 REFUSED = [
     ("A09", "alias = 7", "parse", ["agent.alias", "must be a string"]),
+    ("disconnect", 'on_disconnect = "stay"', "validation", ["on_disconnect", "grace:SECS"]),
     ("A16", "turn_depth = 2.5", "parse", ["turn_depth", "whole number", "2.5"]),
     ("A16-string", 'turn_depth = "2.5"', "parse", ["turn_depth", "whole number", "2.5"]),
     ("A17", "turn_depth = -1", "parse", ["turn_depth", "non-negative", "-1"]),
@@ -80,6 +87,14 @@ REFUSED = [
         "parse",
         ["unknown field `additional_params`", "[agent.llm]"],
     ),
+    (
+        "max-calls",
+        "max_concurrent_calls = 3",
+        "parse",
+        ["unknown field `max_concurrent_calls`", "[agent.llm]"],
+    ),
+    ("per-call", "per_call_timeout_secs = -1", "validation", ["per_call_timeout_secs", "0", "-1"]),
+    ("per-call-inf", "per_call_timeout_secs = inf", "validation", ["finite number"]),
     ("typo", "turn_dept = 3", "parse", ["unknown field `turn_dept`", "did you mean `turn_depth`"]),
     (
         "later",
@@ -176,6 +191,28 @@ def test_a_key_that_nothing_reads_is_one_warning(
 def test_the_id_is_the_alias_or_else_the_name(loaded: Any) -> None:
     assert [each.id for each in loaded("SCRIPTED").configs] == ["Solo"]
     assert [each.id for each in loaded("SCRIPTED", 'agent.alias = "desk"').configs] == ["desk"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "written", "warned"),
+    [
+        (60, "call_timeout_secs = 61", True),
+        (60, "call_timeout_secs = 60", False),
+        (60, "", False),
+        (0, "call_timeout_secs = 61", False),
+    ],
+)
+def test_a_timeout_of_a_server_that_never_comes_is_one_warning(
+    tmp_path: Path, limit: int, written: str, warned: bool
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(
+        f'[agent]\nname = "A"\nsystem_prompt = "p"\nper_call_timeout_secs = {limit}\n'
+        '[agent.llm]\nprovider = "scripted"\nscript = "s"\n'
+        f'[mcp.servers.hub]\ntransport = "stdio"\ncmd = ["x"]\n{written}\n'
+    )
+    paths = [warning.path for warning in load(file, {}).warnings]
+    assert ["mcp.servers.hub.call_timeout_secs"] * warned == paths
 
 
 def test_a_filter_that_leaves_servers_idle_is_one_warning(loaded: Any) -> None:

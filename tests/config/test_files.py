@@ -153,6 +153,45 @@ def test_ids_that_differ_only_in_case_are_one_warning(
     assert "differs only in case" in warning.message
 
 
+def bounded(name: str, calls: int | None, *, key: str = "k") -> str:
+    bound = "" if calls is None else f"max_concurrent_calls = {calls}\n"
+    return toml(name).replace('api_key = "k"\n', f'api_key = "{key}"\n{bound}')
+
+
+@pytest.mark.parametrize(
+    ("bounds", "warned"),
+    [
+        ((4, 4), None),
+        ((None, 0), None),
+        ((4, 8), "B"),
+        ((8, 4), "A"),
+        ((4, None), "B"),
+        ((0, 4), "A"),
+        ((8, 4, 2), "A"),
+        ((4, 4, 8), "C"),
+    ],
+)
+def test_agents_that_share_an_account_but_not_its_bound_are_one_warning(
+    tmp_path: Path, bounds: tuple[int | None, ...], warned: str | None
+) -> None:
+    names = "ABC"[: len(bounds)]
+    files = {name: bounded(name, calls) for name, calls in zip(names, bounds, strict=True)}
+    files["other"] = bounded("other", 99, key="k2")
+    warnings = load(written(tmp_path, **files), {}).warnings
+    assert [warned] * (warned is not None) == [Path(each.file).stem for each in warnings]
+    assert all(each.path == "agent.llm.max_concurrent_calls" for each in warnings)
+
+
+def test_the_warning_names_both_agents_and_the_bound_that_counts(tmp_path: Path) -> None:
+    files = written(tmp_path, a=bounded("A", 8), b=bounded("B", 4))
+    [warning] = load(files, {}).warnings
+    assert (warning.line, warning.file) == (7, str(tmp_path / "a.toml"))
+    assert warning.message == (
+        f"agents 'A' and 'B' of {tmp_path / 'b.toml'} share a provider account, so the lower bound"
+        " is that of both: 4 calls at a time; give both the same"
+    )
+
+
 def test_i23_a_key_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     [problem] = problems(written(tmp_path, a=toml("A", "x", extra='alias = "y"\n')))
     assert (problem.kind, problem.line) == ("parse", 5)

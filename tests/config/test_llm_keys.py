@@ -31,6 +31,8 @@ ACCEPTED = [
         (f"B11-B16-{word}", f'reasoning_effort = "{word}"', "reasoning_effort", word)
         for word in ("none", "minimal", "low", "medium", "high", "xhigh")
     ],
+    ("max-calls", "", "max_concurrent_calls", 0),
+    ("max-calls-set", 'max_concurrent_calls = "4"', "max_concurrent_calls", 4),
     ("B19", "max_tokens = 8000.0", "max_tokens", 8000),
     ("B20", 'max_tokens = "8000"', "max_tokens", 8000),
     ("B21", "context_window = 128_000", "context_window", 128000),
@@ -62,6 +64,13 @@ REFUSED = [
     ("B26-inf", 'temperature = "1e999"', "validation", ["temperature", "finite number"]),
     ("B26-bool", "temperature = true", "parse", ["temperature", "boolean"]),
     ("B26-word", 'temperature = "warm"', "parse", ["temperature", "'warm'"]),
+    ("max-calls", "max_concurrent_calls = -1", "parse", ["max_concurrent_calls", "non-negative"]),
+    (
+        "per-call",
+        "per_call_timeout_secs = 60",
+        "parse",
+        ["unknown field `per_call_timeout_secs`", "it belongs in [agent]"],
+    ),
     ("B27", "shiny = true", "parse", ["unknown field `shiny`", "context_window"]),
     (
         "B28",
@@ -177,6 +186,31 @@ def test_a_scripted_model_needs_only_its_script(loaded: Any) -> None:
     [config] = loaded("SCRIPTED").configs
     llm = config.agent.llm
     assert (llm.provider, llm.model, llm.script) == ("scripted", "scripted", "replies.toml")
+
+
+def test_a_scripted_model_can_be_bounded_too(loaded: Any) -> None:
+    [config] = loaded("SCRIPTED", "[agent.llm]\nmax_concurrent_calls = 2").configs
+    assert config.agent.llm.max_concurrent_calls == 2
+
+
+@pytest.mark.parametrize(
+    ("snippet", "same"),
+    [
+        ('base_url = "https://api.openai.com/v1/"', True),
+        ('model = "another"\nmax_tokens = 9', True),
+        ('api_key = "k-2"', False),
+        ('base_url = "https://gw/v1"', False),
+    ],
+)
+def test_an_account_is_where_a_key_is_used(loaded: Any, snippet: str, same: bool) -> None:
+    [one] = loaded("OPENAI").configs
+    [other] = loaded("OPENAI", f"[agent.llm]\n{snippet}").configs
+    assert (one.agent.llm.account == other.agent.llm.account) == same
+
+
+def test_an_account_does_not_show_its_key(loaded: Any) -> None:
+    [config] = loaded("OPENAI", 'agent.llm.api_key = "very-secret"').configs
+    assert "very-secret" not in repr(config.agent.llm.account)
 
 
 def test_a_reply_as_long_as_the_window_is_one_warning(loaded: Any) -> None:

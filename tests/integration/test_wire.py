@@ -79,8 +79,8 @@ system_prompt = "Be brief."
 [agent.llm]
 provider = "openai"
 model = "gpt-test"
-api_key = "secret-key"
-base_url = "{url}/{name}/v1"
+api_key = "secret-key of {name}"
+base_url = "{url}/{behaviour}/v1"
 """
 
 TALKER = """
@@ -115,10 +115,13 @@ def provider() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def server(shared: Processes, provider: Upstream) -> Running:
-    """A scripted agent with tools, and one agent for each behaviour of the provider."""
-    names = (*REFUSALS, "cut", "hang", "answer")
+    """A scripted agent with tools, and for each behaviour of the provider an agent; two for those
+    that are remembered with the account."""
+    behaviours = {name: name for name in (*REFUSALS, "cut", "hang", "answer")}
+    behaviours |= {f"{name}-again": name for name in REFUSALS}
     provided = {
-        f"agents/{name}.toml": PROVIDED.format(name=name, url=provider.url) for name in names
+        f"agents/{name}.toml": PROVIDED.format(name=name, url=provider.url, behaviour=behaviour)
+        for name, behaviour in behaviours.items()
     }
     options = ("--max-body-bytes", "4096", "--first-chunk-timeout-secs", "3")
     return shared.serve(DESK_FILES | provided, *options)
@@ -345,7 +348,8 @@ def test_a_provider_that_does_not_begin_to_answer(
 ) -> None:
     before = provider.asked[failing.behaviour]
 
-    answer = ask(server, "hello", model=failing.behaviour, stream=stream)
+    model = failing.behaviour if stream else f"{failing.behaviour}-again"
+    answer = ask(server, "hello", model=model, stream=stream)
 
     assert provider.asked[failing.behaviour] - before == failing.attempts
     if stream and failing.attempts > 1:  # the status line does not wait that long

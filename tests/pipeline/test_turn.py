@@ -8,10 +8,13 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 from syrupy.assertion import SnapshotAssertion
 
+from aura.errors import RateLimited, Unavailable
 from aura.events import (
     AnyEvent,
+    CompletionEnded,
     CompletionStarted,
     RunCompleted,
     RunFailed,
@@ -26,12 +29,14 @@ from aura.events import (
 )
 from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
-from aura.pipeline.ports import Prompt, User
+from aura.pipeline.compose import opened
+from aura.pipeline.ports import Outcome, Prompt, User
 from aura.pipeline.run import Run, open_run
 from tests.support.agents import agent, asks, breaks, says
 from tests.support.sources import fixed_sources
-from tests.support.tools import ScriptedToolbox, fails, gives
+from tests.support.tools import Item, ScriptedTool, ScriptedToolbox, fails, gives
 from tests.support.transcript import several, transcript
+from tests.support.virtual import in_virtual_time, virtual_sources
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +76,95 @@ async def test_a_failing_tool_is_reported_and_the_model_goes_on(
 ) -> None:
     asking = agent(asks("look"), says("It failed."), tools=(fails("look", "disk on fire"),))
     assert await transcript(answer(asking, HELLO, run)) == events
+
+
+def in_time(asked: Agent, *, pace: float = 0.0) -> list[AnyEvent]:
+    """A run on the virtual clock, read with that many seconds between two events."""
+
+    async def happen() -> list[AnyEvent]:
+        happened: list[AnyEvent] = []
+        async with (
+            open_run(sources=virtual_sources()) as run,
+            opened(answer(asked, HELLO, run)) as events,
+        ):
+            async for event in events:
+                happened.append(event)
+                await anyio.sleep(pace)
+        return happened
+
+    with capture_logs():
+        return in_virtual_time(happen)
+
+
+def test_waiting_is_reported(events: SnapshotAssertion) -> None:
+    failures = [Unavailable("Down."), RateLimited("Slow down.", retry_after=7)]
+
+    class Flaky:
+        name = "scripted/flaky"
+
+        async def stream(self, prompt: Prompt) -> AsyncIterator[AnyEvent]:
+            if failures:
+                raise failures.pop(0)
+            yield TextDelta(agent_id=prompt.agent_id, text="Hi.")
+            yield Stopped(agent_id=prompt.agent_id, reason="stop")
+
+    assert in_time(Agent(model=Flaky(), system="", toolset=ScriptedToolbox())) == events
+
+
+def test_a_tool_that_takes_too_long_is_abandoned(events: SnapshotAssertion) -> None:
+    tool = gives("look", "never", steps=1, gate=anyio.Event())
+    asking = agent(asks("look"), says("It hangs."), tools=(tool,), per_call_timeout=60.0)
+    assert in_time(asking) == events
+    assert tool.abandoned == ["call_1"]
+
+
+def test_of_two_tools_only_the_one_that_takes_too_long_is_abandoned() -> None:
+    tools = gives("slow", "never", gate=anyio.Event()), gives("quick", "here")
+    asking = agent(asks("slow", "quick"), says("."), tools=tools, per_call_timeout=60.0)
+    ended = of_kind(in_time(asking), ToolCompleted)
+    assert [(each.tool_name, each.success, each.duration_ms) for each in ended] == [
+        ("quick", True, 0),
+        ("slow", False, 60_000),
+    ]
+
+
+def test_a_model_that_takes_too_long_once_it_began_fails_the_run(
+    events: SnapshotAssertion,
+) -> None:
+    slow = says("One two three", first_delay=10.0, delay=10.0)
+    assert in_time(agent(slow, per_call_timeout=15.0)) == events
+
+
+def test_a_tool_that_hangs_after_its_result_keeps_it() -> None:
+    class Hanging(ScriptedTool):
+        async def call(self, call: ToolCalled, arguments: dict[str, object]) -> AsyncIterator[Item]:
+            async for item in super().call(call, arguments):
+                yield item
+            await anyio.sleep_forever()
+
+    tool = Hanging("look", lambda _: Outcome("a.txt"))
+    asking = agent(asks("look"), says("."), tools=(tool,), per_call_timeout=60.0)
+    [ended] = of_kind(in_time(asking), ToolCompleted)
+    assert (ended.result, ended.duration_ms) == ("a.txt", 60_000)
+
+
+def test_a_model_that_hangs_after_its_last_word_has_no_reason_to_end() -> None:
+    class Hanging:
+        name = "scripted/hanging"
+
+        async def stream(self, prompt: Prompt) -> AsyncIterator[AnyEvent]:
+            yield Stopped(agent_id=prompt.agent_id, reason="length")
+            await anyio.sleep_forever()
+
+    toolset = ScriptedToolbox()
+    happened = in_time(Agent(model=Hanging(), system="", toolset=toolset, per_call_timeout=60.0))
+    assert [CompletionEnded(agent_id="main", index=0)] == of_kind(happened, CompletionEnded)
+
+
+def test_a_reader_that_takes_its_time_uses_up_nobody_elses() -> None:
+    tool = gives("look", "a.txt", steps=2)
+    asking = agent(asks("look", text="Hm."), says("Done."), tools=(tool,), per_call_timeout=5.0)
+    assert in_time(asking, pace=100.0)[-1] == RunCompleted(reason="stop")
 
 
 async def test_two_tools_of_one_completion_run_at_the_same_time(run: Run) -> None:

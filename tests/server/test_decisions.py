@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from aura.catalog import Catalog, Served
 from aura.errors import RequestError
-from aura.events import RunCompleted, TextDelta, ToolCompleted
+from aura.events import AnyEvent, RunCompleted, TextDelta, ToolCompleted
 from aura.pipeline.ports import Assistant, User
+from aura.runs.entry import Entry, Numbering
+from aura.runs.log import Head
+from aura.server.admission import Admission
 from aura.server.asked import (
     ChatMessage,
     Part,
@@ -19,15 +22,29 @@ from aura.server.asked import (
     parsed_request,
 )
 from aura.server.conversation import conversation, dropped_roles
-from aura.server.drain import Drain
 from aura.server.frames import Frames
 from aura.server.modes import Mode, mode
 from aura.server.settings import Settings
-from aura.server.timing import HOLD, KEEPALIVE_EVERY, LONGEST_WRITE, Timing
+from aura.server.timing import HOLD, KEEPALIVE_EVERY, SHORTEST_WAIT, Timing
 from tests.support.agents import agent
 from tests.support.wire import frames, text
 
 ALL = frozenset({"max_tokens", "temperature", "stop", "response_format", "seed", "top_p"})
+
+
+TIMING = {"begun": 0.0, "streaming": True, "longest_write": 60.0}
+HEAD = Head(
+    run_id="run_1",
+    request_id="req_1",
+    completion_id="chatcmpl-1",
+    session_id="cs_1",
+    agent="one",
+    model='m"\n',
+    created=0,
+    owner="owner",
+    stream=True,
+    view=msgspec.Raw(b"{}"),
+)
 
 
 def asked(**fields: object) -> bytes:
@@ -164,13 +181,14 @@ def test_a_header_with_an_unknown_word_is_refused() -> None:
         ({"streaming": False}, HOLD, None),
         ({"wrote": 1.0}, KEEPALIVE_EVERY, None),
         ({"wrote": 1.0}, KEEPALIVE_EVERY + 1, "keepalive"),
-        ({"wrote": 1.0, "deadline": 5.0}, 5.0, "timeout"),
-        ({"wrote": 1.0, "deadline": 5.0, "writing_since": 2.0}, 6.0, None),
-        ({"wrote": 1.0, "writing_since": 2.0}, LONGEST_WRITE + 2, "stalled"),
+        ({"wrote": 1.0, "writing_since": 2.0}, 61.0, None),
+        ({"wrote": 1.0, "writing_since": 2.0}, 62.0, "stalled"),
+        ({"wrote": 1.0, "writing_since": 2.0, "longest_write": 0.0}, 1e9, None),
+        ({"hold": 0.0}, 0.0, "release"),
     ],
 )
 def test_what_is_due(timing: dict[str, float], now: float, expected: str | None) -> None:
-    assert expected == Timing(**{"begun": 0.0, "streaming": True, **timing}).due(now)
+    assert expected == Timing(**{**TIMING, **timing}).due(now)
 
 
 MOMENTS = st.one_of(st.none(), st.integers(0, 1000))
@@ -178,39 +196,42 @@ MOMENTS = st.one_of(st.none(), st.integers(0, 1000))
 
 @given(
     streaming=st.booleans(),
-    deadline=MOMENTS,
+    longest_write=st.integers(0, 100),
     wrote=MOMENTS,
     writing=MOMENTS,
     now=st.integers(0, 2000),
 )
 def test_nothing_becomes_due_before_it_is_looked_for(
-    streaming: bool, deadline: float | None, wrote: float | None, writing: float | None, now: float
+    streaming: bool, longest_write: int, wrote: float | None, writing: float | None, now: float
 ) -> None:
     timing = Timing(
-        begun=0.0, streaming=streaming, deadline=deadline, wrote=wrote, writing_since=writing
+        begun=0.0,
+        streaming=streaming,
+        longest_write=longest_write,
+        wrote=wrote,
+        writing_since=writing,
     )
-    wait = timing.wait(now)
-    if timing.due(now) is None:
-        assert 0 < wait <= KEEPALIVE_EVERY
-        assert timing.due(now + wait * 0.99) is None
+    moment = timing.next(now)
+    assert now < moment <= now + KEEPALIVE_EVERY
+    if timing.due(now) is None and moment > now + SHORTEST_WAIT:
+        assert timing.due(now + (moment - now) * 0.99) is None
 
 
 def framed(*, limit: int = 0, bare: bool = False) -> Frames:
-    return Frames(
-        run_id="run_1",
-        completion_id="chatcmpl-1",
-        created=0,
-        model='m"\n',
-        session_id="cs_1",
-        mode=Mode(events=True, bare=bare, result_limit=limit, tool_results="open-web-ui"),
-    )
+    mode = Mode(events=True, bare=bare, result_limit=limit, tool_results="open-web-ui")
+    return Frames(HEAD, mode)
+
+
+def entries(*events: AnyEvent) -> list[Entry]:
+    numbering = Numbering(shows_calls=True)
+    return [numbering.entry(event, 0.0) for event in events]
 
 
 @given(pieces=st.lists(st.text(), max_size=5))
 def test_any_text_survives_the_wire(pieces: list[str]) -> None:
     writing = framed()
     events = [*(TextDelta(agent_id="main", text=piece) for piece in pieces), RunCompleted()]
-    body = b"".join(writing.render(event) for event in events)
+    body = b"".join(writing.render(entry) for entry in entries(*events))
     assert "".join(pieces) == text(body)
 
 
@@ -219,7 +240,7 @@ def test_a_result_is_cut_in_characters_and_stays_json(result: str, limit: int, b
     event = ToolCompleted(
         agent_id="main", tool_id="c", tool_name="t", duration_ms=0, success=True, result=result
     )
-    [frame] = frames(framed(limit=limit, bare=bare).render(event))
+    [frame] = frames(framed(limit=limit, bare=bare).render(*entries(event)))
     whole = not limit or len(result) <= limit
     assert frame.data["result"] == (result if whole else result[:limit] + "... [truncated]")
 
@@ -263,8 +284,11 @@ def test_which_agent_a_request_means(
 
 
 def test_no_more_requests_than_allowed_are_admitted() -> None:
-    drain = Drain(most=1)
-    drain.admit()
-    with drain.request(lambda: None), pytest.raises(RequestError, match="--max-concurrent"):
-        drain.admit()
-    drain.admit()
+    admission = Admission(most=2, most_each=1)
+    with admission.slot("a"):
+        with pytest.raises(RequestError, match="--max-concurrent-requests-per-token"):
+            admission.slot("a").__enter__()
+        with admission.slot("b"), pytest.raises(RequestError, match=r"--max-concurrent-requests\)"):
+            admission.slot("c").__enter__()
+    with admission.slot("a"), admission.slot("c"):
+        pass

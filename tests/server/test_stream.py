@@ -16,11 +16,12 @@ from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
 from aura.pipeline.ports import User
 from aura.pipeline.run import Run, Sources
+from aura.runs.deadlines import Limits
 from aura.server.drain import Drain
 from aura.server.modes import Mode
-from aura.server.stream import Answer, Reply
 from tests.support.agents import agent, asks, breaks, says
 from tests.support.asgi import Client, call
+from tests.support.serving import Response, task
 from tests.support.sources import fixed_sources
 from tests.support.tools import ScriptedToolbox, fails, gives
 from tests.support.virtual import in_virtual_time, virtual_sources
@@ -52,19 +53,18 @@ def response(
     drain: Drain | None = None,
     sources: Sources | None = None,
     timeout: float = 0.0,
-) -> Answer:
-    reply = Reply(
-        events=partial(answer, asked, (User("Hello?"),)),
-        model=asked.model.name,
-        session_id="cs_test",
-        request_headers={},
-        stream=stream,
-        mode=mode,
-        timeout=timeout,
-        buffer=400,
-        headers={},
+) -> Response:
+    return Response(
+        task=task(
+            partial(answer, asked, (User("Hello?"),)),
+            model=asked.model.name,
+            stream=stream,
+            mode=mode,
+            limits=Limits(total=timeout),
+        ),
+        drain=drain or Drain(),
+        sources=sources or fixed_sources(),
     )
-    return Answer(reply, drain=drain or Drain(), sources=sources or fixed_sources())
 
 
 def scene(name: str) -> Agent:
@@ -236,18 +236,7 @@ async def test_a_stream_that_breaks_is_an_internal_error() -> None:
         yield TextDelta(agent_id="main", text="half")
         raise KeyError(run.id)
 
-    reply = Reply(
-        events=broken,
-        model="m",
-        session_id=None,
-        request_headers={},
-        stream=True,
-        mode=Mode(),
-        timeout=0,
-        buffer=4,
-        headers={},
-    )
     with capture_logs():
-        client = await call(Answer(reply, drain=Drain(), sources=fixed_sources()), Client())
+        client = await call(Response(task=task(broken)), Client())
     *_, error, done = frames(client.body)
     assert (error.data["error"]["code"], done.data) == ("internal_error", "[DONE]")

@@ -1,0 +1,1 @@
+"""Runs as things that last: recorded while they happen, watched live, resumed, replayed."""

@@ -1,0 +1,247 @@
+"""A run under way: it goes on in a task of its own, whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+import anyio
+
+from aura.events import AnyEvent, RunFailed, TextDelta
+from aura.pipeline.compose import Events, opened
+from aura.pipeline.ports import Log
+from aura.pipeline.run import Run, Sources, open_run
+from aura.runs.deadlines import Deadlines, Limits
+from aura.runs.entry import Numbering
+from aura.runs.log import Head, RunLog, Status, outcome
+from aura.runs.timer import Appointment, Timer
+from aura.runs.unfinished import Unfinished
+
+
+class Meter(Protocol):
+    """Who counts what happens in a run."""
+
+    def count(self, event: AnyEvent) -> None:
+        """Count one event."""
+        ...
+
+    def ended(self, status: Status) -> None:
+        """The run is over."""
+        ...
+
+
+class Seat:
+    """One client's place before a run. The run does not get further ahead of a client that is
+    `paced` than its room allows."""
+
+    def __init__(self, live: LiveRun) -> None:
+        self._live = live
+        self.taken = 0
+
+    def take(self, entries: int) -> None:
+        """The client has got so many entries more."""
+        self.taken += entries
+        self._live.taken()
+
+
+class LiveRun:
+    """One run: its events are numbered and logged as they happen, and it ends in order whatever
+    ends it.
+
+    `linger` is how many seconds it goes on when nobody watches it any more, `None` for as long as
+    it takes. `room` is how many entries it may be ahead of the client it was started for.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        *,
+        log: RunLog,
+        timer: Timer,
+        sources: Sources,
+        limits: Limits,
+        linger: float | None,
+        room: int,
+        shows_calls: bool,
+        meter: Meter,
+    ) -> None:
+        self.head = head
+        self._log = log
+        self._timer = timer
+        self._sources = sources
+        self._begun = sources.clock()
+        self._deadlines = Deadlines(limits)
+        self._hushed = bool(limits.silence)
+        self._linger = linger
+        self._room = room
+        self._meter = meter
+        self._numbering = Numbering(shows_calls=shows_calls)
+        self._unfinished = Unfinished()
+        self._scope = anyio.CancelScope()
+        self._tidying = anyio.Lock()
+        self._run: Run | None = None
+        self._failure: RunFailed | None = None
+        self._paced: Seat | None = None
+        self._appended = 0
+        self._room_made: anyio.Event | None = None
+        self._readers = 0
+        self._alone: Appointment | None = None
+        self._watch: Appointment | None = None
+
+    @property
+    def ahead(self) -> int:
+        """How many entries wait for the client that the run was started for."""
+        return 0 if self._paced is None else self._appended - self._paced.taken
+
+    async def drive(self, events: Callable[[Run], Events], headers: Mapping[str, str]) -> None:
+        """Let the run happen, from its first event to its last."""
+        async with open_run(
+            run_id=self.head.run_id,
+            request_id=self.head.request_id,
+            session_id=self.head.session_id,
+            headers=headers,
+            sources=self._sources,
+        ) as run:
+            self._run = run
+            self._look()
+            if self._failure is None:
+                with self._scope:
+                    await self._follow(events(run), run.log)
+            await self._conclude()
+        for appointment in (self._watch, self._alone):
+            if appointment is not None:
+                appointment.call_off()
+        await self._log.close(self.head.run_id)
+        failed = self._unfinished.failed
+        self._meter.ended(outcome(failed))
+        run.log.info(
+            "answered",
+            model=self.head.model,
+            stream=self.head.stream,
+            seconds=round(self._sources.clock() - self._begun, 3),
+            status=outcome(failed),
+            code=failed and failed.code,
+        )
+
+    def end(self, failure: RunFailed) -> None:
+        """End the run because of this: clients hear of it at once, then what runs is cancelled."""
+        if self._failure is None and not self._unfinished.over:
+            self._failure = failure
+            if self._run is not None:
+                self._run.tasks.start_soon(self._cut)
+
+    async def cancel(self, failure: RunFailed) -> None:
+        """The same, and wait until the end is in the log."""
+        self.end(failure)
+        await self._conclude()
+
+    @contextmanager
+    def watched(self, *, paced: bool = False) -> Iterator[Seat]:
+        """Watch the run for as long as the block lasts. When nobody does any more, it goes on for
+        as long as it may linger."""
+        seat = Seat(self)
+        self._readers += 1
+        if paced:
+            self._paced = seat
+        if self._alone is not None:
+            self._alone.call_off()
+            self._alone = None
+        try:
+            yield seat
+        finally:
+            self._readers -= 1
+            if self._paced is seat:
+                self._paced = None
+                self.taken()
+            if not self._readers and not self._unfinished.over:
+                self._left()
+
+    def taken(self) -> None:
+        """A client has caught up, or does not count any more."""
+        if self._room_made is not None and self.ahead < self._room:
+            self._room_made.set()
+
+    async def _follow(self, events: Events, log: Log) -> None:
+        try:
+            async with opened(events) as happened:
+                async for event in happened:
+                    if self._failure is not None:
+                        return
+                    await self._append(event)
+                    paced = self._paced
+                    if paced is not None and self._appended - paced.taken >= self._room:
+                        await self._wait_for_client()
+        except Exception:
+            log.exception("event stream broke")
+
+    async def _append(self, event: AnyEvent) -> None:
+        at = self._sources.clock() - self._begun
+        if not isinstance(event, TextDelta):  # most are, and they end nothing
+            self._unfinished.add(event, at)
+        if self._hushed:
+            self._deadlines.heard(event, at)
+        self._meter.count(event)
+        self._appended += 1
+        await self._log.append(self.head.run_id, (self._numbering.entry(event, at),))
+
+    async def _wait_for_client(self) -> None:
+        while self.ahead >= self._room:
+            self._room_made = anyio.Event()
+            await self._room_made.wait()
+        self._room_made = None
+
+    async def _cut(self) -> None:
+        await self._conclude()
+        self._scope.cancel()
+
+    async def _conclude(self) -> None:
+        """End everything that is open, unless all of it has ended."""
+        async with self._tidying:
+            if self._unfinished.over:
+                return
+            failure = self._failure = self._failure or RunFailed(
+                code="internal_error",
+                message=f"The server failed while answering; its log has it as"
+                f" {self.head.request_id}.",
+                status=500,
+                retryable=False,
+            )
+            at = self._sources.clock() - self._begun
+            for event in tuple(self._unfinished.ends(failure, at)):
+                await self._append(event)
+
+    def _look(self) -> float | None:
+        """See to the deadlines; gives when to do it again."""
+        at = self._sources.clock() - self._begun
+        exempt = self._unfinished.calling or self._room_made is not None
+        failure = self._deadlines.failure(at, exempt=exempt)
+        if failure is not None:
+            self.end(failure)
+            return None
+        again = self._deadlines.look(at)
+        if again is None:
+            return None
+        if self._watch is None:
+            self._watch = self._timer.at(self._begun + again, self._look)
+        return self._begun + again
+
+    def _left(self) -> None:
+        """The last client has gone."""
+        if self._linger is None:
+            return
+        if self._linger:
+            moment = self._sources.clock() + self._linger
+            self._alone = self._timer.at(moment, self._give_up)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.end(
+            RunFailed(
+                code="client_disconnected",
+                message="The client left before the answer was done.",
+                status=499,
+                retryable=False,
+            )
+        )

@@ -1,0 +1,69 @@
+"""What every request has to pass before anybody looks at it, and where it is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+import anyio
+import msgspec
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from aura.server.drain import Drain
+from aura.server.errors import ErrorAnswer, ErrorBody, error_type, retry_headers
+from aura.server.metrics import Metrics
+
+SHUTDOWN_RETRY_AFTER = 5.0
+"""Seconds after which another server should be there."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def gate(
+    app: ASGIApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    drain: Drain,
+    metrics: Metrics,
+    most_header_bytes: int,
+) -> None:
+    """Let `app` answer a request, unless the server is shutting down or the headers of the request
+    are too large. Counts it from its arrival to its end."""
+
+    def sent(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            metrics.answered(message["status"])
+        return send(message)
+
+    if drain.closing:
+        await _refuse(
+            sent,
+            503,
+            ErrorBody("Server is shutting down", "service_unavailable", code="shutting_down"),
+            retry_after=SHUTDOWN_RETRY_AFTER,
+        )
+        return
+    size = sum(len(name) + len(value) for name, value in scope["headers"])
+    if most_header_bytes and size > most_header_bytes:
+        message = (
+            f"The headers of the request have {size} bytes; this server takes"
+            f" {most_header_bytes} (--max-header-bytes)."
+        )
+        body = ErrorBody(message, error_type(431), code="headers_too_large")
+        await _refuse(sent, 431, body)
+        return
+    with anyio.CancelScope() as cut, drain.request(cut.cancel):
+        await app(scope, receive, sent)
+
+
+async def _refuse(
+    send: Send, status: int, body: ErrorBody, *, retry_after: float | None = None
+) -> None:
+    headers = {"content-type": "application/json", **retry_headers(retry_after)}
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    start: Message = {"type": "http.response.start", "status": status, "headers": encoded}
+    await send(start)
+    await send(
+        {"type": "http.response.body", "body": _encode(ErrorAnswer(body)), "more_body": False}
+    )

@@ -1,0 +1,253 @@
+"""What is counted, for Prometheus: a fold over the events of runs, and what the server adds."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import accumulate
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from aura.events import (
+    AnyEvent,
+    CompletionDelayed,
+    McpStatus,
+    ReasoningDelta,
+    RunFailed,
+    TextDelta,
+    ToolCalled,
+    ToolCompleted,
+    ToolStarted,
+    Usage,
+)
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Upper bounds for what takes as long as a model or a tool does."""
+
+GAPS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+"""Upper bounds for the time between two pieces of text."""
+
+MOST_TOOLS = 1000
+OTHER = "other"
+"""Names of tools come from MCP servers: beyond so many they share one label, as do calls that never
+reached a tool, whose names a model made up."""
+
+
+class Metrics:
+    """The metrics of one application, in a registry of their own.
+
+    Labels are bounded by the configuration: agents, tools, codes. Nothing that a request brings
+    becomes one.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry, buckets=SECONDS)
+        self.runs_started = counter("aura_runs_started", "Runs that began.", ["agent"])
+        self.runs_ended = counter(
+            "aura_runs_ended", "Runs that ended, by how.", ["agent", "status"]
+        )
+        self.runs = gauge("aura_runs_in_progress", "Runs under way.", ["agent"])
+        self.run_seconds = histogram("aura_run_seconds", "How long runs took.", ["agent"])
+        self.first_token = histogram(
+            "aura_first_token_seconds",
+            "From the beginning of a run to its first text, reasoning or tool call.",
+            ["agent"],
+        )
+        self.gaps = Gaps()
+        registry.register(self.gaps)
+        self.tool_calls = counter(
+            "aura_tool_calls", "Tool calls that ended here, by how.", ["agent", "tool", "outcome"]
+        )
+        self.tool_seconds = histogram("aura_tool_seconds", "How long tools ran.", ["tool"])
+        self.tokens = counter(
+            "aura_tokens",
+            "Tokens billed; cached ones are among the prompt's, reasoning among the completion's.",
+            ["agent", "kind"],
+        )
+        self.errors = counter("aura_run_errors", "Runs that failed, by code.", ["agent", "code"])
+        self.delays = counter(
+            "aura_completions_delayed",
+            "Model calls that had to wait, by reason.",
+            ["agent", "reason"],
+        )
+        self.servers = gauge(
+            "aura_mcp_server_up",
+            "Whether an MCP server was connected when a run of the agent last began.",
+            ["agent", "server"],
+        )
+        self.streams = gauge("aura_streams_open", "Answers on their way to a client.")
+        self.writes = counter(
+            "aura_write_blocked_seconds", "Time that writes took until clients had taken them."
+        )
+        self._requests = counter("aura_http_requests", "Answers by status.", ["status"])
+        self._tools: set[str] = set()
+        self._agents: dict[str, AgentCounts] = {}
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+
+    def run(self, agent: str, clock: Callable[[], float]) -> RunMeter:
+        """What counts one run, which begins now."""
+        counts = self._agents.get(agent)
+        if counts is None:
+            counts = self._agents[agent] = AgentCounts(self, agent)
+        return RunMeter(self, counts, clock)
+
+    def answered(self, status: int) -> None:
+        """The answer to a request begins, with this status."""
+        self._requests.labels(str(status)).inc()
+
+    def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Show what this function gives at the moment of a scrape."""
+        Gauge(name, text, registry=self.registry).set_function(value)
+
+    def tool(self, name: str) -> str:
+        """The label of a tool that was really called."""
+        if name not in self._tools and len(self._tools) >= MOST_TOOLS:
+            return OTHER
+        self._tools.add(name)
+        return name
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Everything as text, and its media type, which `accept` may choose."""
+        encode, media_type = choose_encoder(accept)
+        text: bytes = encode(self.registry)
+        return text, media_type
+
+
+class Gaps(Collector):
+    """The histogram of the time between two pieces of text. The library's own takes longer for
+    one observation than everything else that we do to a piece."""
+
+    def __init__(self) -> None:
+        self._agents: dict[str, GapCounts] = {}
+
+    def of(self, agent: str) -> GapCounts:
+        """The counts of one agent."""
+        return self._agents.setdefault(agent, GapCounts())
+
+    def collect(self) -> Iterator[Metric]:
+        """The histogram as it is now."""
+        family = HistogramMetricFamily(
+            "aura_text_gap_seconds", "Between two pieces of text of one run.", labels=["agent"]
+        )
+        bounds = [*map(floatToGoString, GAPS), "+Inf"]
+        for agent, gaps in self._agents.items():
+            buckets = list(zip(bounds, accumulate(gaps.counts), strict=True))
+            family.add_metric([agent], buckets, gaps.seconds)
+        yield family
+
+
+class GapCounts:
+    """How many gaps there were of each length, and how long all of them were."""
+
+    __slots__ = ("counts", "seconds")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(GAPS) + 1)
+        self.seconds = 0.0
+
+
+class AgentCounts:
+    """The metrics of one agent that every run of it touches, looked up once."""
+
+    def __init__(self, metrics: Metrics, agent: str) -> None:
+        self.agent = agent
+        self.started = metrics.runs_started.labels(agent)
+        self.in_progress = metrics.runs.labels(agent)
+        self.seconds = metrics.run_seconds.labels(agent)
+        self.first_token = metrics.first_token.labels(agent)
+        self.gaps = metrics.gaps.of(agent)
+
+
+class RunMeter:
+    """Counts one run."""
+
+    def __init__(self, metrics: Metrics, counts: AgentCounts, clock: Callable[[], float]) -> None:
+        self._metrics = metrics
+        self._counts = counts
+        self._gaps = counts.gaps
+        self._clock = clock
+        self._begun = clock()
+        self._spoken: float | None = None
+        self._answering = False
+        self._started: dict[str, str] = {}
+        counts.started.inc()
+        counts.in_progress.inc()
+
+    def count(self, event: AnyEvent) -> None:
+        """Count one event."""
+        if not isinstance(event, TextDelta):
+            self._rare(event)
+            return
+        now = self._clock()
+        if self._spoken is None:
+            self._answer(now)
+        else:
+            gap = now - self._spoken
+            self._gaps.counts[bisect_left(GAPS, gap)] += 1
+            self._gaps.seconds += gap
+        self._spoken = now
+
+    def ended(self, status: str) -> None:
+        """The run is over."""
+        self._counts.in_progress.dec()
+        self._counts.seconds.observe(self._clock() - self._begun)
+        self._metrics.runs_ended.labels(self._counts.agent, status).inc()
+
+    def _answer(self, now: float) -> None:
+        if not self._answering:
+            self._answering = True
+            self._counts.first_token.observe(now - self._begun)
+
+    def _rare(self, event: AnyEvent) -> None:
+        metrics, agent = self._metrics, self._counts.agent
+        match event:
+            case ReasoningDelta() | ToolCalled():
+                self._answer(self._clock())
+            case ToolStarted():
+                self._started[event.tool_id] = metrics.tool(event.tool_name)
+            case ToolCompleted():
+                tool = self._started.pop(event.tool_id, None)
+                outcome = "success" if event.success else "failure"
+                metrics.tool_calls.labels(agent, tool or OTHER, outcome).inc()
+                if tool is not None:
+                    metrics.tool_seconds.labels(tool).observe(event.duration_ms / 1000)
+                self._spoken = None  # the silence was the tool's
+            case Usage():
+                self._bill(event)
+            case RunFailed():
+                metrics.errors.labels(agent, event.code).inc()
+            case CompletionDelayed():
+                metrics.delays.labels(agent, event.reason).inc()
+            case McpStatus():
+                for server in event.servers:
+                    up = server.status == "connected"
+                    metrics.servers.labels(agent, server.server_name).set(up)
+            case _:
+                pass
+
+    def _bill(self, usage: Usage) -> None:
+        for kind, count in (
+            ("prompt", usage.prompt_tokens),
+            ("completion", usage.completion_tokens),
+            ("cached", usage.cached_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ):
+            self._metrics.tokens.labels(self._counts.agent, kind).inc(count)
