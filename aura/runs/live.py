@@ -78,8 +78,7 @@ class LiveRun:
         self._meter = meter
         self._numbering = Numbering(shows_calls=shows_calls)
         self._unfinished = Unfinished()
-        self._scope = anyio.CancelScope()
-        self._tidying = anyio.Lock()
+        self._tidying = anyio.Lock(fast_acquire=True)
         self._run: Run | None = None
         self._failure: RunFailed | None = None
         self._paced: Seat | None = None
@@ -106,8 +105,7 @@ class LiveRun:
             self._run = run
             self._look()
             if self._failure is None:
-                with self._scope:
-                    await self._follow(events(run), run.log)
+                await self._follow(events(run), run.log)
             await self._conclude()
         for appointment in (self._watch, self._alone):
             if appointment is not None:
@@ -129,7 +127,7 @@ class LiveRun:
         if self._failure is None and not self._unfinished.over:
             self._failure = failure
             if self._run is not None:
-                self._run.tasks.start_soon(self._cut)
+                self._run.tasks.start_soon(self._cut, self._run)
 
     async def cancel(self, failure: RunFailed) -> None:
         """The same, and wait until the end is in the log."""
@@ -191,9 +189,9 @@ class LiveRun:
             await self._room_made.wait()
         self._room_made = None
 
-    async def _cut(self) -> None:
+    async def _cut(self, run: Run) -> None:
         await self._conclude()
-        self._scope.cancel()
+        run.tasks.cancel_scope.cancel()
 
     async def _conclude(self) -> None:
         """End everything that is open, unless all of it has ended."""

@@ -51,6 +51,8 @@ class Timer:
         """Keep every appointment, until cancelled."""
         while True:
             self._call()
+            while self._due and self._due[0][2].call is None:  # no reason to wake up
+                heapq.heappop(self._due)
             self._sooner = anyio.Event()
             self._until = self._due[0][0] if self._due else None
             wait = None if self._until is None else self._until - self._clock()

@@ -40,6 +40,9 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 GAPS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 """Upper bounds for the time between two pieces of text."""
 
+KINDS = ("prompt", "completion", "cached", "reasoning")
+"""The kinds of tokens that are billed."""
+
 MOST_TOOLS = 1000
 OTHER = "other"
 """Names of tools come from MCP servers: beyond so many they share one label, as do calls that never
@@ -174,6 +177,7 @@ class AgentCounts:
         self.seconds = metrics.run_seconds.labels(agent)
         self.first_token = metrics.first_token.labels(agent)
         self.gaps = metrics.gaps.of(agent)
+        self.tokens = [metrics.tokens.labels(agent, kind) for kind in KINDS]
 
 
 class RunMeter:
@@ -244,10 +248,11 @@ class RunMeter:
                 pass
 
     def _bill(self, usage: Usage) -> None:
-        for kind, count in (
-            ("prompt", usage.prompt_tokens),
-            ("completion", usage.completion_tokens),
-            ("cached", usage.cached_tokens),
-            ("reasoning", usage.reasoning_tokens),
-        ):
-            self._metrics.tokens.labels(self._counts.agent, kind).inc(count)
+        billed = (
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.cached_tokens,
+            usage.reasoning_tokens,
+        )
+        for counter, count in zip(self._counts.tokens, billed, strict=True):
+            counter.inc(count)
