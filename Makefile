@@ -45,8 +45,7 @@ run: install  ## Serve the demo agents on 127.0.0.1:8080, without a key
 	$(BIN)/aura serve --config examples/demo --aura-custom-events true
 
 test: check $(NODE_READY) $(SERVERS)/installed  ## Check and test everything
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage report
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report term
 
 check: $(VENV)/installed-dev  ## Format, lint, types
 	$(BIN)/ruff format --check .

@@ -22,6 +22,9 @@ from aura.runs.memory import MemoryLog
 from aura.runs.place import Desk, Place
 from aura.runs.shelf import Shelf, prepared
 
+GRACE = 5.0
+"""Seconds that a reader gets to let go of what it holds."""
+
 UNSYNCED = 64
 """How many closed runs may wait for the disk; further ones are closed later."""
 
@@ -149,7 +152,8 @@ class DirectoryLog:
             await place.open()
             yield place
         finally:
-            await place.close()
+            with anyio.move_on_after(GRACE, shield=True):
+                await place.close()
 
     async def find(self, run_id: str) -> Record:
         """How a run stands."""
