@@ -10,7 +10,7 @@ SERVERS := .venv-servers
 SERVERS_PINS := tests/integration/servers
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench lock clean
+.PHONY: help install run test sweep check bench lock clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +46,9 @@ run: install  ## Serve the demo agents on 127.0.0.1:8080, without a key
 
 test: check $(NODE_READY) $(SERVERS)/installed  ## Check and test everything
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report term
+
+sweep: $(VENV)/installed-dev  ## Try every fault at every event, not only a sample
+	$(BIN)/pytest tests/sweep -m "sweep or not sweep"
 
 check: $(VENV)/installed-dev  ## Format, lint, types
 	$(BIN)/ruff format --check .

@@ -23,6 +23,8 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 def no_blocking_calls() -> Iterator[BlockBuster]:
     """A call that blocks the event loop fails the test that made it."""
     with blockbuster_ctx("aura") as detector:
+        # The run log writes to the kernel's cache where it stands, and says why.
+        detector.functions["os.write"].can_block_in("aura/runs/files.py", {"_append"})
         yield detector
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -139,21 +139,19 @@ class DirectoryLog:
     async def tail(self, run_id: str, after: int) -> AsyncIterator[Tail]:
         """Read a run."""
         await self.find(run_id)
-        place = Place(
-            run_id,
-            after,
-            memory=self._memory,
-            desk=self._desk,
-            path=self._shelf.file(run_id),
-            find=self.find,
-            spoil=self._shelf.spoil,
-        )
-        try:
+        async with AsyncExitStack() as held:
+            place = Place(
+                run_id,
+                after,
+                memory=self._memory,
+                desk=self._desk,
+                path=self._shelf.file(run_id),
+                find=self.find,
+                spoil=self._shelf.spoil,
+                held=held,
+            )
             await place.open()
             yield place
-        finally:
-            with anyio.move_on_after(GRACE, shield=True):
-                await place.close()
 
     async def find(self, run_id: str) -> Record:
         """How a run stands."""

@@ -48,7 +48,7 @@ class Place:
     """Reads from memory what is there, and what is not from the run's file.
 
     The place is that behind the frame `after` and the entries without a frame that were given
-    since then.
+    since then. What the reader needs is `held` for it.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Place:
         path: Path,
         find: Callable[[str], Awaitable[Record]],
         spoil: Callable[[str, Unreadable], None],
+        held: AsyncExitStack,
     ) -> None:
         self._run_id = run_id
         self._after = after
@@ -74,7 +75,7 @@ class Place:
         self._ready: Sequence[Entry] = ()
         self._recent: Tail | None = None
         self._reader: Reader | None = None
-        self._held = AsyncExitStack()
+        self._held = held
         self._woken = anyio.Event()
 
     async def open(self) -> None:
@@ -84,14 +85,6 @@ class Place:
             known = self._ready or await self._to_memory()
             if not known and self._reader is None:
                 raise Missing(self._run_id, expired=True)
-
-    async def close(self) -> None:
-        """Let go of what is held."""
-        self._recent = None
-        await self._held.aclose()
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
 
     async def batch(self) -> Sequence[Entry]:
         """What follows."""
@@ -129,7 +122,8 @@ class Place:
             try:
                 return await self._recent.batch()
             except Trimmed:
-                await self.close()
+                await self._held.aclose()
+                self._recent = self._reader = None
                 found = await self._read()
                 if not found:
                     raise
@@ -171,7 +165,10 @@ class Place:
         try:
             if self._reader is None:
                 self._reader = await self._desk.does(partial(_reader, self._path, self._after))
-            return () if self._reader is None else await self._desk.does(self._reader.read)
+                if self._reader is None:
+                    return ()
+                self._held.callback(self._reader.close)
+            return await self._desk.does(self._reader.read)
         except Unreadable as error:
             await self._desk.does_alone(partial(self._spoil, self._run_id, error))
             raise Trimmed(self._run_id, self._after + 1) from error

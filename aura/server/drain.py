@@ -57,7 +57,7 @@ class Drain:
         finally:
             those.discard(one)
             if not self.in_flight:
-                self._changed.set()
+                self._tell()
 
     async def close(self, grace: float) -> None:
         """Refuse what is new, wait up to `grace` seconds for what is under way, then stop it.
@@ -68,7 +68,7 @@ class Drain:
         self._closing = True
         with anyio.move_on_after(grace):
             while self.in_flight and not self._stopped:
-                await self._change()
+                await self._changed.wait()
         self.stop()
         with anyio.move_on_after(GOODBYE):
             await self.settled()
@@ -80,15 +80,16 @@ class Drain:
     def stop(self) -> None:
         """End every run now; clients still get the last frames."""
         self._stopped = True
-        self._changed.set()
+        self._tell()
         for stop in tuple(self._runs):
             stop()
 
     async def settled(self) -> None:
         """Wait until nothing is in flight."""
         while self.in_flight:
-            await self._change()
+            await self._changed.wait()
 
-    async def _change(self) -> None:
+    def _tell(self) -> None:
+        """Let everybody look who waits."""
+        self._changed.set()
         self._changed = anyio.Event()
-        await self._changed.wait()
