@@ -31,6 +31,7 @@ from aura.server.routes import (
     health,
     metrics,
     models,
+    openapi,
     ready,
 )
 from aura.server.run_routes import cancel_run, list_runs, run_events, show_run
@@ -51,6 +52,7 @@ ROUTES = (
     health,
     ready,
     metrics,
+    openapi,
     models,
     aura_info,
     chat_completions,

@@ -16,6 +16,11 @@ from aura.pipeline.ports import Options
 NULL = msgspec.Raw(b"null")
 
 
+def _null() -> msgspec.Raw:
+    """As a default value it could not be part of a schema."""
+    return NULL
+
+
 class Function(msgspec.Struct, frozen=True):
     """The function of a tool call in a conversation."""
 
@@ -77,8 +82,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     top_p: float | None = None
     seed: int | None = None
     stop: str | list[str] | None = None
-    response_format: msgspec.Raw = NULL
-    tool_choice: msgspec.Raw = NULL
+    response_format: msgspec.Raw = msgspec.field(default_factory=_null)
+    tool_choice: msgspec.Raw = msgspec.field(default_factory=_null)
 
 
 OVERRIDES = {

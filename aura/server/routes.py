@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+import anyio.to_thread
 import structlog
 from litestar import Response, get, post
 from litestar.response.base import ASGIResponse
@@ -27,6 +28,7 @@ from aura.server.conversation import conversation, dropped_roles
 from aura.server.handovers import Caller
 from aura.server.introspection import Info, ModelList, detail, info, model_list
 from aura.server.modes import mode
+from aura.server.openapi import document
 from aura.server.run_routes import resumed_answer
 from aura.server.runs import Task, owner_of
 from aura.server.stream import Answer
@@ -55,6 +57,13 @@ def metrics(request: AnyRequest) -> Response[bytes]:
     """What was counted, for Prometheus."""
     body, media_type = backend_of(request).metrics.exposition(request.headers.get("accept", ""))
     return Response(body, media_type=media_type)
+
+
+@get("/schema/openapi.json")
+async def openapi() -> Response[bytes]:
+    """Describe this API."""
+    body = await anyio.to_thread.run_sync(document)  # imports what makes schemas
+    return Response(body, media_type="application/json")
 
 
 @get("/v1/models", sync_to_thread=False)
