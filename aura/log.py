@@ -21,6 +21,9 @@ LEVELS = {"warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEB
 
 _JSON = structlog.processors.JSONRenderer()
 
+_PEOPLE = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+"""Its own choice, where the library for it is installed, would print the values of variables."""
+
 
 def _harmless(_logger: object, _method: str, facts: EventDict) -> EventDict:
     """Texts of others with what a terminal would obey written out."""
@@ -48,7 +51,7 @@ def configure(level: str = "warning", *, stream: TextIO | None = None) -> None:
             structlog.processors.format_exc_info
             if not people
             else structlog.processors.StackInfoRenderer(),
-            *([_harmless, structlog.dev.ConsoleRenderer()] if people else [_JSON]),
+            *([_harmless, _PEOPLE] if people else [_JSON]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=out),

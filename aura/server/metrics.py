@@ -151,7 +151,7 @@ class Gaps(Collector):
             "aura_text_gap_seconds", "Between two pieces of text of one run.", labels=["agent"]
         )
         bounds = [*map(floatToGoString, GAPS), "+Inf"]
-        for agent, gaps in self._agents.items():
+        for agent, gaps in tuple(self._agents.items()):  # scrapes have a thread
             buckets = list(zip(bounds, accumulate(gaps.counts), strict=True))
             family.add_metric([agent], buckets, gaps.seconds)
         yield family

@@ -52,10 +52,12 @@ def ready() -> dict[str, str]:
     return {"status": "ready"}
 
 
-@get("/metrics", sync_to_thread=False)
-def metrics(request: AnyRequest) -> Response[bytes]:
+@get("/metrics")
+async def metrics(request: AnyRequest) -> Response[bytes]:
     """What was counted, for Prometheus."""
-    body, media_type = backend_of(request).metrics.exposition(request.headers.get("accept", ""))
+    expose = backend_of(request).metrics.exposition
+    accept = request.headers.get("accept", "")
+    body, media_type = await anyio.to_thread.run_sync(expose, accept)  # reads files of /proc
     return Response(body, media_type=media_type)
 
 

@@ -82,7 +82,7 @@ class Runs:
         )
 
     def _ahead(self) -> float:
-        return sum(live.ahead for live in self._live.values())
+        return sum(live.ahead for live in tuple(self._live.values()))
 
     def live(self, run_id: str) -> LiveRun | None:
         """The run, unless it is over."""
