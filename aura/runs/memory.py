@@ -17,7 +17,7 @@ from aura.runs.log import Head, Missing, Record, Trimmed
 ENTRY = 320
 """Bytes that an entry takes beside its text, measured."""
 
-TOMBSTONES = 10_000
+TOMBSTONES = 4096
 """Runs that are remembered to have existed, so that one who asks is told."""
 
 _encode = msgspec.msgpack.Encoder().encode

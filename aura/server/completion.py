@@ -27,21 +27,24 @@ class ToolCall(msgspec.Struct, frozen=True):
     function: CalledFunction
 
 
-class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
+class AssistantMessage(msgspec.Struct, frozen=True):
     """A whole assistant message of a JSON answer; there is no content when there are only
     calls."""
 
     role: Literal["assistant"]
     content: str | None
-    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: None = None
+    annotations: tuple[()] = ()
+    tool_calls: tuple[ToolCall, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Choice(msgspec.Struct, frozen=True):
     """The one choice of a JSON answer."""
 
     index: int
-    message: Delta
+    message: AssistantMessage
     finish_reason: str
+    logprobs: None = None
 
 
 class UsageDetails(msgspec.Struct, frozen=True):

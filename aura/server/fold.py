@@ -7,10 +7,10 @@ import msgspec
 from aura.events import AnyEvent, RunCompleted, RunFailed, TextDelta, ToolCalled, Usage
 from aura.runs.log import Head
 from aura.server.completion import (
+    AssistantMessage,
     CalledFunction,
     ChatCompletion,
     Choice,
-    Delta,
     ToolCall,
     usage_body,
 )
@@ -78,10 +78,10 @@ class Fold:
             )
         )
 
-    def _message(self) -> Delta:
+    def _message(self) -> AssistantMessage:
         text = "".join(self._text)
-        return Delta(
+        return AssistantMessage(
             role="assistant",
             content=text or (None if self._calls else ""),
-            tool_calls=tuple(self._calls),
+            tool_calls=tuple(self._calls) or msgspec.UNSET,
         )

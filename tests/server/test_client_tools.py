@@ -56,6 +56,8 @@ async def test_a_json_answer_has_the_calls() -> None:
     assert choice["message"] == {
         "role": "assistant",
         "content": None,
+        "refusal": None,
+        "annotations": [],
         "tool_calls": [
             {"id": "call_1", "type": "function", "function": {"name": "shell", "arguments": "{}"}}
         ],

@@ -157,8 +157,14 @@ async def test_a_json_answer() -> None:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": "Hi."},
+                "message": {
+                    "role": "assistant",
+                    "content": "Hi.",
+                    "refusal": None,
+                    "annotations": [],
+                },
                 "finish_reason": "stop",
+                "logprobs": None,
             }
         ],
         "usage": {
