@@ -99,6 +99,7 @@ class Metrics:
             "aura_write_blocked_seconds", "Time that writes took until clients had taken them."
         )
         self._requests = counter("aura_http_requests", "Answers by status.", ["status"])
+        self._watched: dict[str, Gauge] = {}
         self._tools: set[str] = set()
         self._agents: dict[str, AgentCounts] = {}
         ProcessCollector(registry=registry)
@@ -117,8 +118,11 @@ class Metrics:
         self._requests.labels(str(status)).inc()
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
-        """Show what this function gives at the moment of a scrape."""
-        Gauge(name, text, registry=self.registry).set_function(value)
+        """Show what this function gives at the moment of a scrape, instead of what showed under
+        this name before: an application can be started again."""
+        if name not in self._watched:
+            self._watched[name] = Gauge(name, text, registry=self.registry)
+        self._watched[name].set_function(value)
 
     def tool(self, name: str) -> str:
         """The label of a tool that was really called."""
@@ -129,7 +133,10 @@ class Metrics:
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Everything as text, and its media type, which `accept` may choose."""
-        encode, media_type = choose_encoder(accept)
+        try:
+            encode, media_type = choose_encoder(accept)
+        except TypeError:  # for versions that are no numbers
+            encode, media_type = choose_encoder("")
         text: bytes = encode(self.registry)
         return text, media_type
 
@@ -255,4 +262,4 @@ class RunMeter:
             usage.reasoning_tokens,
         )
         for counter, count in zip(self._counts.tokens, billed, strict=True):
-            counter.inc(count)
+            counter.inc(max(count, 0))  # what a provider bills may be nonsense

@@ -8,7 +8,10 @@ from itertools import count
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.parser import text_string_to_metric_families
+from litestar.testing import AsyncTestClient
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as plain
+from syrupy.assertion import SnapshotAssertion
 
 from aura.events import (
     AnyEvent,
@@ -23,7 +26,7 @@ from aura.events import (
     Usage,
 )
 from aura.server.metrics import GAPS, MOST_TOOLS, OTHER, Metrics
-from tests.server.test_routes import CHAT, client, question
+from tests.server.test_routes import CHAT, application, client, question
 
 SERVERS = tuple(
     ServerStatus(server_name=name, transport="stdio", status=status, tools_count=0)  # type: ignore[arg-type]
@@ -50,7 +53,7 @@ def samples(metrics: Metrics) -> dict[str, float]:
         f"{sample.name}{''.join(f' {name}={value}' for name, value in sample.labels.items())}": (
             sample.value
         )
-        for family in text_string_to_metric_families(body.decode())
+        for family in plain(body.decode())
         for sample in family.samples
     }
 
@@ -101,6 +104,18 @@ def test_a_run_is_counted() -> None:
     assert not [name for name in found if "made up" in name]
 
 
+def test_what_prometheus_reads(snapshot: SnapshotAssertion) -> None:
+    metrics, clock = Metrics(), count()
+    run = metrics.run("desk", lambda: float(next(clock)))
+    usage = Usage(prompt_tokens=10, completion_tokens=5, total_tokens=15)
+    for event in (McpStatus(servers=SERVERS), text(), text(), *tool("look"), usage):
+        run.count(event)
+    run.ended("completed")
+    body, _ = metrics.exposition("")
+    lines = [line for line in body.decode().splitlines() if "aura_" in line]
+    assert "\n".join(line for line in lines if "_created" not in line) == snapshot
+
+
 @given(gaps=st.lists(st.floats(0, 100), max_size=30))
 def test_gaps_are_counted_as_the_library_would(gaps: list[float]) -> None:
     metrics, now = Metrics(), 0.0
@@ -129,6 +144,98 @@ def test_names_of_tools_are_bounded() -> None:
     names = [name for name in found if name.startswith("aura_tool_calls_total")]
     assert len(names) == MOST_TOOLS + 1
     assert found[f"aura_tool_calls_total agent=desk outcome=success tool={OTHER}"] == 50
+
+
+counted_events = st.one_of(
+    st.just(text()),
+    st.builds(
+        Usage,
+        prompt_tokens=st.integers(-5, 50),
+        completion_tokens=st.integers(-5, 50),
+        total_tokens=st.just(0),
+    ),
+    st.builds(
+        ToolStarted,
+        agent_id=st.just("main"),
+        tool_id=st.sampled_from("12"),
+        tool_name=st.sampled_from(("look", "ask")),
+    ),
+    st.builds(
+        ToolCompleted,
+        agent_id=st.just("main"),
+        tool_id=st.sampled_from("123"),
+        tool_name=st.just("made up"),
+        duration_ms=st.integers(0, 5000),
+        success=st.booleans(),
+    ),
+    st.builds(
+        CompletionDelayed,
+        agent_id=st.just("main"),
+        index=st.just(0),
+        reason=st.sampled_from(("busy", "rate_limited", "retry")),
+        attempt=st.just(1),
+    ),
+)
+
+
+def counters(metrics: Metrics) -> dict[str, float]:
+    """Everything of ours that must not go down."""
+    kinds = ("_total", "_bucket", "_count", "_sum")
+    return {
+        name: value
+        for name, value in samples(metrics).items()
+        if name.startswith("aura_") and name.partition(" ")[0].endswith(kinds)
+    }
+
+
+def total(found: dict[str, float], name: str) -> float:
+    return sum(value for key, value in found.items() if key.startswith(f"{name} "))
+
+
+@given(first=st.lists(counted_events, max_size=15), then=st.lists(counted_events, max_size=15))
+def test_counters_never_go_down_and_agree_with_the_events(
+    first: list[AnyEvent], then: list[AnyEvent]
+) -> None:
+    metrics, clock = Metrics(), count()
+    run = metrics.run("desk", lambda: float(next(clock)))
+    for event in first:
+        run.count(event)
+    before = counters(metrics)
+    for event in then:
+        run.count(event)
+    after = counters(metrics)
+    assert not [name for name, value in before.items() if after[name] < value]
+    events = [*first, *then]
+    bills = [event for event in events if isinstance(event, Usage)]
+    calls = sum(isinstance(event, ToolCompleted) for event in events)
+    delays = sum(isinstance(event, CompletionDelayed) for event in events)
+    billed = sum(max(bill.prompt_tokens, 0) + max(bill.completion_tokens, 0) for bill in bills)
+    assert calls == total(after, "aura_tool_calls_total")
+    assert delays == total(after, "aura_completions_delayed_total")
+    assert billed == total(after, "aura_tokens_total")
+    assert not [name for name in after if "made up" in name]
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/openmetrics-text;version=new",
+        "text/plain;version=0.0.x",
+        "application/openmetrics-text;version=;;=,",
+        "*/*",
+    ],
+)
+def test_every_accept_header_gets_text(accept: str) -> None:
+    body, media_type = Metrics().exposition(accept)
+    families = openmetrics if media_type.startswith("application/openmetrics-text") else plain
+    assert "aura_streams_open" in [family.name for family in families(body.decode())]
+
+
+def test_what_is_watched_again_shows_the_new_value() -> None:
+    metrics = Metrics()
+    metrics.watch("aura_answer", "What is asked for.", lambda: 41)
+    metrics.watch("aura_answer", "What is asked for.", lambda: 42)
+    assert samples(metrics)["aura_answer"] == 42
 
 
 def test_two_applications_do_not_share_what_they_count() -> None:
@@ -160,3 +267,16 @@ async def test_the_route_shows_what_the_server_did() -> None:
         "aura_run_log_runs 1.0",
     ):
         assert line in lines
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_an_application_can_be_started_again() -> None:
+    app = application()
+    for _ in range(2):
+        async with AsyncTestClient(app) as http:
+            await http.post(CHAT, json=question())
+            answer = await http.get("/metrics")
+    lines = answer.text.splitlines()
+    assert 'aura_runs_started_total{agent="one"} 2.0' in lines
+    assert "aura_run_log_runs 1.0" in lines
