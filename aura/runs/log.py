@@ -29,7 +29,7 @@ def outcome(failed: RunFailed | None) -> Status:
     return "cancelled" if failed.code in CANCELLED else "failed"
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class Head(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is known of a run when it begins.
 
     `created` is in seconds since the epoch. `owner` stands for the token of the caller, which it
@@ -49,7 +49,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     view: msgspec.Raw
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A run as the log knows it.
 
     `begins` is the number of the first frame that can still be read, `next` that of the next one;

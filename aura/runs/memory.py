@@ -118,6 +118,8 @@ class MemoryLog:
 class _Kept:
     """One run. Its readers are told of what is new."""
 
+    __slots__ = ("_record", "dropped", "entries", "head", "news", "size")
+
     def __init__(self, record: Record) -> None:
         self.head = record.head
         self.entries: list[Entry] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,6 +22,10 @@ BACKLOG = 4096
 
 MOST_CONNECTIONS = 65536
 """Connections served at the same time. Every open stream is one; the limit on requests is ours."""
+
+COLLECT_AFTER = (20_000, 10, 10)
+"""Thresholds of the collector of cycles. Events are no part of any; at the usual 700 objects it
+takes a sixth of the time of a short request."""
 
 CLOSING = 1.0
 """Seconds that connections get to close when everything was written to them."""
@@ -67,6 +72,8 @@ async def listen(app: Litestar, drain: Drain, settings: Settings) -> None:
                 await anyio.sleep(CLOSING)
                 tasks.cancel_scope.cancel()
 
+            gc.freeze()  # what is here now stays; looking through it takes 50 ms each time
+            gc.set_threshold(*COLLECT_AFTER)
             tasks.start_soon(_obey_signals, stop, drain, last_resort)
             await server.serve()
             tasks.cancel_scope.cancel()
