@@ -110,9 +110,9 @@ class LiveRun:
         for appointment in (self._watch, self._alone):
             if appointment is not None:
                 appointment.call_off()
-        await self._log.close(self.head.run_id)
         failed = self._unfinished.failed
         self._meter.ended(outcome(failed))
+        await self._log.close(self.head.run_id)
         run.log.info(
             "answered",
             model=self.head.model,

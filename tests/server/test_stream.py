@@ -11,7 +11,16 @@ from structlog.testing import capture_logs
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
-from aura.events import AnyEvent, ServerStatus, TextDelta
+from aura.events import (
+    AnyEvent,
+    CompletionDelayed,
+    CompletionEnded,
+    CompletionStarted,
+    RunCompleted,
+    ServerStatus,
+    SessionInfo,
+    TextDelta,
+)
 from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
 from aura.pipeline.ports import User
@@ -105,6 +114,21 @@ def test_the_bytes_that_a_client_gets(name: str, mode: Mode, sse: SnapshotAssert
     if name != "parallel":  # trio shuffles what is ready at the same time, on purpose
         assert got["asyncio"] == got["trio"]
     assert got["asyncio"] == sse
+
+
+def test_a_wait_for_the_provider_is_shown(sse: SnapshotAssertion) -> None:
+    async def events(run: Run) -> AsyncIterator[AnyEvent]:
+        del run
+        names = {"agent_id": "main", "index": 0}
+        yield SessionInfo(model="scripted/test")
+        yield CompletionStarted(**names)
+        yield CompletionDelayed(**names, reason="busy", attempt=1)
+        yield CompletionDelayed(**names, reason="rate_limited", attempt=2, seconds=1.5)
+        yield TextDelta(agent_id="main", text="At last.")
+        yield CompletionEnded(**names, reason="stop")
+        yield RunCompleted(reason="stop")
+
+    assert anyio.run(call, Response(task=task(events)), Client()).body == sse
 
 
 @pytest.mark.parametrize("name", ["plain", "tool", "parallel"])

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from aura.server.metrics import Metrics
 from litestar.types import Receive, Scope, Send
 
 from aura.pipeline.compose import Events
@@ -16,6 +15,7 @@ from aura.runs.log import RunLog
 from aura.runs.memory import MemoryLog
 from aura.server.admission import Admission
 from aura.server.drain import Drain
+from aura.server.metrics import Metrics
 from aura.server.modes import Mode
 from aura.server.runs import Runs, Task, open_runs
 from aura.server.stream import Answer
