@@ -50,7 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     processes.end()
 
 
-def test_schemathesis_finds_nothing(server: Running) -> None:
+def test_schemathesis_finds_nothing(server: Running, tmp_path: Path) -> None:
     checks = (
         *("not_a_server_error", "status_code_conformance"),
         *("content_type_conformance", "response_schema_conformance"),
@@ -62,6 +62,7 @@ def test_schemathesis_finds_nothing(server: Running) -> None:
             *("--header", f"Authorization: Bearer {TOKEN}", "--checks", ",".join(checks)),
             *("--max-examples", "20", "--seed", "1", "--no-color"),
         ],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
