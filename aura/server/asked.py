@@ -6,6 +6,7 @@ ignored, never silently dropped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -108,6 +109,7 @@ def parsed_request(body: bytes) -> ChatRequest:
     """The request in `body`. Raises `RequestError`: 400 when it is not JSON or has no messages,
     422 when it is JSON of another shape."""
     try:
+        body.decode()  # the decoder looks only at the texts that it keeps
         request = _decode(body)
     except msgspec.ValidationError as error:
         message = f"The request body has the wrong shape: {error}."
@@ -133,6 +135,18 @@ def check_counts(request: ChatRequest, *, most_messages: int, most_tools: int) -
             raise RequestError(message, param=name, code=f"too_many_{name}")
 
 
+MOST_NAMED = 20
+LONGEST_NAME = 64
+
+
+def named(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that a client chose, as they can stand in a header and in the log: visible ASCII, none
+    of them long, and only the first if there are many."""
+    shown = tuple(ascii(name[:LONGEST_NAME])[1:-1][:LONGEST_NAME] for name in names[:MOST_NAMED])
+    more = len(names) - len(shown)
+    return (*shown, f"{more} more") if more else shown
+
+
 HARMLESS = {
     "n": b"1",
     "parallel_tool_calls": b"true",
@@ -144,18 +158,21 @@ HARMLESS = {
 
 
 def ignored_fields(body: bytes, allowed: frozenset[str], *, tools: bool) -> tuple[str, ...]:
-    """The fields of the request that have no effect on this agent, in the order they came.
+    """The fields of the request that have no effect on this agent, in the order they came, as
+    `named` shows them.
 
     `tools` says whether it takes the tools of clients.
     """
-    return tuple(
-        field
-        for field, value in _decode_fields(body).items()
-        if field not in ALWAYS_READ
-        and not (tools and field == "tools")
-        and OVERRIDES.get(field) not in allowed
-        and _given(value) is not None
-        and HARMLESS.get(field) != bytes(value)
+    return named(
+        [
+            field
+            for field, value in _decode_fields(body).items()
+            if field not in ALWAYS_READ
+            and not (tools and field == "tools")
+            and OVERRIDES.get(field) not in allowed
+            and _given(value) is not None
+            and HARMLESS.get(field) != bytes(value)
+        ]
     )
 
 

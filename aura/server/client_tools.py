@@ -9,6 +9,7 @@ import msgspec
 
 from aura.errors import RequestError
 from aura.pipeline.ports import ToolSpec
+from aura.server.asked import named
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NOTHING = msgspec.Raw(b'{"type":"object","properties":{}}')
@@ -38,7 +39,7 @@ def client_tools(
     tools: Sequence[msgspec.Raw] | None, takes: Callable[[str], bool] | None
 ) -> tuple[tuple[ToolSpec, ...], tuple[str, ...]]:
     """The tools of a request that the agent takes, as a model sees them, and the names of the
-    others. An agent that takes none at all does not look at them.
+    others, as `named` shows them. An agent that takes none at all does not look at them.
 
     Raises `RequestError` for one that no model could call.
     """
@@ -46,7 +47,7 @@ def client_tools(
         return (), ()
     specs = _specs(tools or ())
     taken = tuple(spec for spec in specs if takes(spec.name))
-    return taken, tuple(spec.name for spec in specs if not takes(spec.name))
+    return taken, named([spec.name for spec in specs if not takes(spec.name)])
 
 
 def _specs(tools: Sequence[msgspec.Raw]) -> tuple[ToolSpec, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aura.errors import RequestError
 from aura.events import MAIN, ToolCalled
 from aura.pipeline.ports import Assistant, Message, ToolReply, User
-from aura.server.asked import CalledTool, ChatMessage, ImageUrl, Part
+from aura.server.asked import CalledTool, ChatMessage, ImageUrl, Part, named
 
 
 def conversation(messages: Sequence[ChatMessage], *, tools: bool) -> tuple[Message, ...]:
@@ -26,9 +26,9 @@ def conversation(messages: Sequence[ChatMessage], *, tools: bool) -> tuple[Messa
 
 
 def dropped_roles(messages: Sequence[ChatMessage], *, tools: bool) -> tuple[str, ...]:
-    """The roles whose messages the agent does not get to see, sorted."""
+    """The roles whose messages the agent does not get to see, sorted, as `named` shows them."""
     seen = {"user", "assistant", *(["tool"] if tools else [])}
-    return tuple(sorted({message.role for message in messages} - seen))
+    return named(sorted({message.role for message in messages} - seen))
 
 
 def _wrong_end(role: str, *, tools: bool) -> str:

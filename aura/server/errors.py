@@ -22,6 +22,9 @@ MESSAGES = {
     413: "The request body is larger than this server accepts (--max-body-bytes).",
 }
 
+LONGEST_MESSAGE = 2000
+"""Characters; what a request has too much of is not sent back whole."""
+
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The inner object of an OpenAI error answer."""
@@ -97,7 +100,10 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
             return Response(
                 ErrorAnswer(
                     ErrorBody(
-                        message=str(error), type=error.type, param=error.param, code=error.code
+                        message=str(error)[:LONGEST_MESSAGE],
+                        type=error.type,
+                        param=error.param,
+                        code=error.code,
                     )
                 ),
                 status_code=error.status,
@@ -108,10 +114,11 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         case Trimmed():
             return _gone(trimmed(error), 410)
         case HTTPException(status_code=status) if status < 500:
-            text = MESSAGES.get(status, error.detail)
-            message = text.format(path=request.url.path, method=request.method)
+            message = error.detail
+            if status in MESSAGES:
+                message = MESSAGES[status].format(path=request.url.path, method=request.method)
             return Response(
-                ErrorAnswer(ErrorBody(message=message, type=error_type(status))),
+                ErrorAnswer(ErrorBody(message[:LONGEST_MESSAGE], error_type(status))),
                 status_code=status,
                 headers=error.headers,
             )

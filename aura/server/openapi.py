@@ -5,6 +5,7 @@ Written by hand but for the schemas: the handlers take raw requests, so nothing 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -21,34 +22,54 @@ VERSION = version("aura")
 JSON = "application/json"
 STREAM = "text/event-stream"
 
-EVERYWHERE = {
-    400: "The request cannot be answered as it was asked.",
-    401: "The bearer token is missing or wrong.",
+ANYWHERE = {
     405: "The path does not have this method.",
-    413: "The body is larger than the server accepts.",
     431: "The headers are larger than the server accepts.",
-    503: "The server is shutting down; `Retry-After` says when to try again.",
+    500: "A defect of this server; its log says more.",
+    503: "The server is shutting down.",
 }
-FAILED = {
-    404: "There is no such agent or, with `Last-Event-ID`, no such run.",
-    410: "With `Last-Event-ID`: the run, or this position in it, is not kept any more.",
-    415: "The body does not claim to be JSON.",
-    422: "The body is JSON of another shape.",
-    429: "Too many requests, here or at the provider; `Retry-After` says when to try again.",
-    499: "The run was cancelled.",
-    500: "A defect of this server, or a script without a reply.",
-    502: "The provider failed.",
-    504: "The provider, or the run, took too long.",
-}
+UNKNOWN = {401: "The bearer token is missing or wrong."}
+ASKED = {400: "The request cannot be answered as it was asked."}
 NO_RUN = {
     404: "There is no such run, or another token started it.",
     410: "The run, or this position in it, is not kept any more.",
 }
+FAILED = {
+    404: "There is no such agent or, with `Last-Event-ID`, no such run.",
+    410: "With `Last-Event-ID`: the run, or this position in it, is not kept any more.",
+    413: "The body is larger than the server accepts.",
+    415: "The body does not claim to be JSON.",
+    422: "The body is JSON of another shape.",
+    429: "Too many requests, here or at the provider.",
+    499: "The run was cancelled.",
+    502: "The provider failed.",
+    504: "The provider, or the run, took too long.",
+}
+SAID_WITH = {
+    401: {"WWW-Authenticate": "How to authenticate."},
+    405: {"Allow": "The methods that the path has."},
+    429: {"Retry-After": "Seconds after which to try again."},
+    503: {"Retry-After": "Seconds after which to try again."},
+}
+"""Status to the headers that may come with it."""
 
-_FRAMES = (
-    "Server-sent events. Each frame has an `id`, the run and a number; its `data` is a chat"
-    " completion chunk, an error object, or `[DONE]`, which ends the stream."
-)
+RUN_HEADERS = {
+    "X-Chat-Session-Id": "The session.",
+    "X-Request-Id": "The request.",
+    "X-Aura-Run-Id": "The run.",
+}
+
+FRAME = {
+    "type": "object",
+    "description": (
+        "A server-sent event. `data` is JSON, a chat completion chunk or an error, or the text"
+        " `[DONE]`, which ends the stream. `id` is the run and the number of the frame; `event` is"
+        " there for what only Aura has, which clients of OpenAI read as an empty chunk. Comments"
+        " keep the connection alive."
+    ),
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+    "required": ["data"],
+}
 
 
 @cache
@@ -67,10 +88,16 @@ def document() -> bytes:
                 "description": "Agents from TOML, behind the API of OpenAI.",
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
-            "paths": _paths(),
+            "paths": {**_about_the_server(), **_about_agents(), **_about_runs()},
             "components": {
-                "schemas": schemas,
-                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+                "schemas": {**schemas, "Frame": FRAME},
+                "securitySchemes": {
+                    "token": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "Needed only where the server was given tokens.",
+                    }
+                },
             },
             "security": [{"token": []}, {}],
         }
@@ -82,138 +109,135 @@ def _anything(kind: type) -> dict[str, Any]:
     return {"description": f"Any {kind.__name__}."}
 
 
-def _paths() -> dict[str, Any]:
-    plain = {"schema": {"type": "string"}}
+def _about_the_server() -> dict[str, Any]:
+    state = {"type": "object", "properties": {"status": _text()}, "required": ["status"]}
+    plain = {"schema": _text()}
+    counts = {"text/plain": plain, "application/openmetrics-text": plain}
+    described = {JSON: {"schema": {"type": "object"}}}
     return {
-        "/health": {"get": _operation("health", "Whether the process lives.", _state())},
-        "/ready": {"get": _operation("ready", "Whether requests are welcome.", _state())},
+        "/health": {
+            "get": _operation("health", "Whether the process lives.", {JSON: {"schema": state}})
+            | {"security": []}
+        },
+        "/ready": {
+            "get": _operation("ready", "Whether requests are welcome.", {JSON: {"schema": state}})
+            | {"security": []}
+        },
         "/metrics": {
-            "get": _operation(
-                "metrics",
-                "What was counted, for Prometheus.",
-                {"text/plain": plain, "application/openmetrics-text": plain},
-            )
+            "get": _operation("metrics", "What was counted, for Prometheus.", counts, UNKNOWN)
         },
         "/schema/openapi.json": {
-            "get": _operation("openapi", "This document.", {JSON: {"schema": {"type": "object"}}})
-        },
-        "/v1/models": {
-            "get": _operation("models", "The agents, as models.", {JSON: _schema("ModelList")})
-        },
-        "/v1/chat/completions": {"post": _chat()},
-        "/aura/info": {
-            "get": _operation(
-                "info",
-                "Agents and MCP servers, without secrets.",
-                {JSON: _schema("Info")},
-                parameters=(_query("detail", "`tools` or `tools:summary`."),),
-            )
-        },
-        "/aura/runs": {"get": _list()},
-        "/aura/runs/{id}": {
-            "get": _operation(
-                "run",
-                "How a run stands.",
-                {JSON: _schema("RunInfo")},
-                parameters=(_run_id(),),
-                errors=NO_RUN,
-            )
-        },
-        "/aura/runs/{id}/events": {"get": _events()},
-        "/aura/runs/{id}/cancel": {
-            "post": _operation(
-                "cancel",
-                "End a run; one that is over stays as it is.",
-                {JSON: _schema("RunInfo")},
-                parameters=(_run_id(),),
-                errors=NO_RUN,
-            )
+            "get": _operation("openapi", "This document.", described, UNKNOWN)
         },
     }
 
 
-def _chat() -> dict[str, Any]:
-    operation = _operation(
+def _about_agents() -> dict[str, Any]:
+    chat = _operation(
         "chat",
         "Answer a conversation, or go on with an answer that broke off.",
-        {JSON: _schema("ChatCompletion"), STREAM: _stream()},
-        parameters=(
-            _header("X-Chat-Session-Id", "The session, 1 to 256 visible ASCII characters."),
-            _header("X-Aura-Events", "Which events are sent: `all`, `none` or `reasoning`."),
-            _header("X-Aura-Event-Frames", "`merged` into chunks, or `bare`."),
-            _header("X-Aura-On-Disconnect", "`cancel`, `detach` or `grace:SECS`."),
-            _header("Last-Event-ID", "The last frame that arrived, to go on behind it."),
+        {JSON: _schema("ChatCompletion"), STREAM: _schema("Frame")},
+        {**ASKED, **UNKNOWN, **FAILED},
+        (
+            *(_session("X-Chat-Session-Id"), _session("X-OpenWebUI-Chat-Id"), *_views()),
+            _header(
+                "X-Aura-On-Disconnect",
+                "What becomes of the run when its client leaves.",
+                pattern=r"^(cancel|detach|grace:\d{1,8}(\.\d{1,6})?)$",
+            ),
+            _header(
+                "Last-Event-ID",
+                "The last frame that arrived, to go on behind it.",
+                pattern=r"^[A-Za-z0-9_-]{1,64}:\d{1,15}$",
+            ),
         ),
-        errors=FAILED,
+        with_run=True,
     )
-    operation["responses"]["200"]["headers"] = {
-        name: {"description": text, "schema": {"type": "string"}}
-        for name, text in (
-            ("X-Chat-Session-Id", "The session."),
-            ("X-Request-Id", "The request."),
-            ("X-Aura-Run-Id", "The run."),
-            ("X-Aura-Ignored", "Parts of the request that have no effect."),
-        )
+    chat["requestBody"] = {"required": True, "content": {JSON: _schema("ChatRequest")}}
+    ignored = {"X-Aura-Ignored": "Parts of the request that have no effect."}
+    chat["responses"]["200"]["headers"] |= _headers(ignored)
+    models = {JSON: _schema("ModelList")}
+    info = _operation(
+        "info",
+        "Agents and MCP servers, without secrets.",
+        {JSON: _schema("Info")},
+        {**ASKED, **UNKNOWN},
+        (_query("detail", "What to tell of tools.", enum=["tools", "tools:summary"]),),
+    )
+    return {
+        "/v1/models": {"get": _operation("models", "The agents, as models.", models, UNKNOWN)},
+        "/v1/chat/completions": {"post": chat},
+        "/aura/info": {"get": info},
     }
-    operation["responses"]["204"] = {"description": "Nothing follows this position."}
-    operation["requestBody"] = {"required": True, "content": {JSON: _schema("ChatRequest")}}
-    return operation
 
 
-def _events() -> dict[str, Any]:
-    operation = _operation(
-        "events",
-        "The frames of a run behind a position, live or over.",
-        {STREAM: _stream()},
-        parameters=(
-            _run_id(),
-            _query("after", "The last frame that arrived: its number or its id."),
-            _header("Last-Event-ID", "The same."),
-            _header("X-Aura-Events", "Which events are sent: `all`, `none` or `reasoning`."),
-            _header("X-Aura-Event-Frames", "`merged` into chunks, or `bare`."),
-        ),
-        errors=NO_RUN,
-    )
-    operation["responses"]["204"] = {"description": "Nothing follows this position."}
-    return operation
-
-
-def _list() -> dict[str, Any]:
-    return _operation(
+def _about_runs() -> dict[str, Any]:
+    run = {JSON: _schema("RunInfo")}
+    identity = {"name": "id", "in": "path", "required": True, "schema": _text()}
+    listed = _operation(
         "runs",
         "The runs of the caller's token, the newest first.",
         {JSON: _schema("RunList")},
-        parameters=(
-            {
-                **_query("limit", "How many."),
-                "schema": {"type": "integer", "minimum": 1, "maximum": MOST_LISTED},
-            },
+        {**ASKED, **UNKNOWN},
+        (
+            _query("limit", "How many.", type="integer", minimum=1, maximum=MOST_LISTED),
             _query("before", "Only runs older than this one."),
             _query("session_id", "Only runs of this session."),
         ),
     )
+    events = _operation(
+        "events",
+        "The frames of a run behind a position, live or over.",
+        {STREAM: _schema("Frame")},
+        {**ASKED, **UNKNOWN, **NO_RUN},
+        (
+            identity,
+            _query("after", "The last frame that arrived: its number or its id."),
+            _header("Last-Event-ID", "The same."),
+            *_views(),
+        ),
+        with_run=True,
+    )
+    missed = {**UNKNOWN, **NO_RUN}
+    cancel = "End a run; one that is over stays as it is."
+    return {
+        "/aura/runs": {"get": listed},
+        "/aura/runs/{id}": {
+            "get": _operation("run", "How a run stands.", run, missed, (identity,))
+        },
+        "/aura/runs/{id}/events": {"get": events},
+        "/aura/runs/{id}/cancel": {
+            "post": _operation("cancel", cancel, run, missed, (identity,)),
+        },
+    }
 
 
 def _operation(
     name: str,
     summary: str,
     content: dict[str, Any],
-    *,
-    parameters: tuple[dict[str, Any], ...] = (),
     errors: dict[int, str] | None = None,
+    parameters: Iterable[dict[str, Any]] = (),
+    *,
+    with_run: bool = False,
 ) -> dict[str, Any]:
-    failures = {**EVERYWHERE, **(errors or {})}
+    """An operation that answers 200 with `content`; one `with_run` names the run as well, or
+    answers 204 when nothing follows the position that was asked for."""
+    answers: dict[str, Any] = {"200": {"description": summary, "content": content}}
+    if with_run:
+        answers["200"]["headers"] = _headers(RUN_HEADERS)
+        answers["204"] = {"description": "Nothing follows this position."}
+    for status, text in sorted({**ANYWHERE, **(errors or {})}.items()):
+        answers[str(status)] = {
+            "description": text,
+            "content": {JSON: _schema("ErrorAnswer")},
+            "headers": _headers(SAID_WITH.get(status, {})),
+        }
     return {
         "operationId": name,
         "summary": summary,
-        "parameters": parameters,
-        "responses": {
-            "200": {"description": summary, "content": content},
-            **{
-                str(status): {"description": text, "content": {JSON: _schema("ErrorAnswer")}}
-                for status, text in sorted(failures.items())
-            },
-        },
+        "parameters": tuple(parameters),
+        "responses": answers,
     }
 
 
@@ -221,29 +245,33 @@ def _schema(name: str) -> dict[str, Any]:
     return {"schema": {"$ref": f"#/components/schemas/{name}"}}
 
 
-def _stream() -> dict[str, Any]:
-    return {"schema": {"type": "string", "description": _FRAMES}}
+def _text(**rules: Any) -> dict[str, Any]:
+    return {"type": "string", **rules}
 
 
-def _state() -> dict[str, Any]:
-    properties = {"status": {"type": "string"}}
-    shape = {"type": "object", "properties": properties, "required": ["status"]}
-    return {JSON: {"schema": shape}}
+def _headers(texts: dict[str, str]) -> dict[str, Any]:
+    return {name: {"description": text, "schema": _text()} for name, text in texts.items()}
 
 
-def _query(name: str, text: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+def _query(name: str, text: str, **rules: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": text, "schema": _text(**rules)}
 
 
-def _header(name: str, text: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+def _header(name: str, text: str, **rules: Any) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": text, "schema": _text(**rules)}
 
 
-def _run_id() -> dict[str, Any]:
-    return {
-        "name": "id",
-        "in": "path",
-        "required": True,
-        "description": "The run.",
-        "schema": {"type": "string"},
-    }
+def _session(name: str) -> dict[str, Any]:
+    return _header(name, "The session.", pattern=r"^[\x21-\x7e]{1,256}$")
+
+
+def _views() -> tuple[dict[str, Any], ...]:
+    """What a client can ask to see of a run."""
+    return (
+        _header("X-Aura-Events", "Which events are sent.", enum=["all", "none", "reasoning"]),
+        _header(
+            "X-Aura-Event-Frames",
+            "Whether events of Aura's are merged into empty chunks.",
+            enum=["merged", "bare"],
+        ),
+    )

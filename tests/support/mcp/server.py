@@ -155,7 +155,10 @@ class Old:
 def serve(port: int, *, legacy: bool, sse: bool) -> None:
     """Serve over HTTP until killed; the port is on standard output once it accepts."""
     app: ASGIApp = server.sse_app() if sse else server.streamable_http_app()
-    config = uvicorn.Config(Old(app) if legacy else app, log_level="critical")
+    # A connection that is closed while the next request is on its way looks like a lost server.
+    config = uvicorn.Config(
+        Old(app) if legacy else app, log_level="critical", timeout_keep_alive=300
+    )
     with socket.create_server(("127.0.0.1", port)) as listener:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
