@@ -47,8 +47,9 @@ run: install  ## Serve the demo agents on 127.0.0.1:8080, without a key
 test: check $(NODE_READY) $(SERVERS)/installed  ## Check and test everything
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report term
 
-sweep: $(VENV)/installed-dev  ## Try every fault at every event, not only a sample
+sweep: $(VENV)/installed-dev  ## Try every fault at every event and 10,000 bad requests, not only a sample
 	$(BIN)/pytest tests/sweep -m "sweep or not sweep"
+	$(BIN)/pytest -m sweep --ignore=tests/sweep
 
 check: $(VENV)/installed-dev  ## Format, lint, types
 	$(BIN)/ruff format --check .

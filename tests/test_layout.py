@@ -29,6 +29,7 @@ ALLOWED = {
         "aura.errors",
         "aura.pipeline.ports",
         "aura.pipeline.compose",
+        "aura.masking",
         "aura.adapters.models",
     },
     "adapters.filesystem": {
@@ -43,6 +44,7 @@ ALLOWED = {
         "aura.errors",
         "aura.pipeline.ports",
         "aura.pipeline.compose",
+        "aura.masking",
         "aura.adapters.mcp",
     },
     "runs": {
@@ -79,6 +81,7 @@ ALLOWED = {
     },
     "flags": {"aura.errors", "aura.server.settings", "aura.values"},
     "values": set(),
+    "masking": set(),
     "oneshot": {"aura.events", "aura.pipeline"},
 }
 """Part of the package to the parts that it may import. What is not named is free: the command

@@ -95,6 +95,7 @@ def challenge(status: int) -> dict[str, str]:
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorAnswer]:
     """Turn whatever a handler or the framework raised into an error answer."""
+    path = request.scope["path"]  # its URL cannot be had where the header Host is nonsense
     match error:
         case RequestError():
             return Response(
@@ -116,14 +117,14 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
         case HTTPException(status_code=status) if status < 500:
             message = error.detail
             if status in MESSAGES:
-                message = MESSAGES[status].format(path=request.url.path, method=request.method)
+                message = MESSAGES[status].format(path=path, method=request.method)
             return Response(
                 ErrorAnswer(ErrorBody(message[:LONGEST_MESSAGE], error_type(status))),
                 status_code=status,
                 headers=error.headers,
             )
         case _:
-            structlog.get_logger().error("request failed", path=request.url.path, exc_info=error)
+            structlog.get_logger().error("request failed", path=path, exc_info=error)
             return Response(
                 ErrorAnswer(
                     ErrorBody(message="The server failed; its log says why.", type="internal_error")

@@ -23,13 +23,13 @@ JSON = "application/json"
 STREAM = "text/event-stream"
 
 ANYWHERE = {
+    400: "The request cannot be answered as it was asked.",
     405: "The path does not have this method.",
     431: "The headers are larger than the server accepts.",
     500: "A defect of this server; its log says more.",
     503: "The server is shutting down.",
 }
 UNKNOWN = {401: "The bearer token is missing or wrong."}
-ASKED = {400: "The request cannot be answered as it was asked."}
 NO_RUN = {
     404: "There is no such run, or another token started it.",
     410: "The run, or this position in it, is not kept any more.",
@@ -69,6 +69,12 @@ FRAME = {
     ),
     "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
     "required": ["data"],
+}
+
+QUESTION = {"messages": [{"role": "user", "content": "What can you do?"}]}
+EXAMPLES = {
+    "whole": {"summary": "Answered as JSON.", "value": QUESTION},
+    "streamed": {"summary": "Answered as a stream.", "value": {**QUESTION, "stream": True}},
 }
 
 
@@ -137,9 +143,11 @@ def _about_agents() -> dict[str, Any]:
         "chat",
         "Answer a conversation, or go on with an answer that broke off.",
         {JSON: _schema("ChatCompletion"), STREAM: _schema("Frame")},
-        {**ASKED, **UNKNOWN, **FAILED},
+        {**UNKNOWN, **FAILED},
         (
-            *(_session("X-Chat-Session-Id"), _session("X-OpenWebUI-Chat-Id"), *_views()),
+            _header("X-Chat-Session-Id", "The session.", pattern=r"^[\x21-\x7e]{0,256}$"),
+            _header("X-OpenWebUI-Chat-Id", "The session, if the other header is missing."),
+            *_views(),
             _header(
                 "X-Aura-On-Disconnect",
                 "What becomes of the run when its client leaves.",
@@ -148,21 +156,26 @@ def _about_agents() -> dict[str, Any]:
             _header(
                 "Last-Event-ID",
                 "The last frame that arrived, to go on behind it.",
-                pattern=r"^[A-Za-z0-9_-]{1,64}:\d{1,15}$",
+                pattern=r"^([A-Za-z0-9_-]{1,64}:\d{1,15})?$",
             ),
         ),
         with_run=True,
     )
-    chat["requestBody"] = {"required": True, "content": {JSON: _schema("ChatRequest")}}
+    body = {JSON: {**_schema("ChatRequest"), "examples": EXAMPLES}}
+    chat["requestBody"] = {"required": True, "content": body}
     ignored = {"X-Aura-Ignored": "Parts of the request that have no effect."}
     chat["responses"]["200"]["headers"] |= _headers(ignored)
+    run = {"id": "$response.header.X-Aura-Run-Id"}
+    chat["responses"]["200"]["links"] = {
+        name: {"operationId": name, "parameters": run} for name in ("run", "events", "cancel")
+    }
     models = {JSON: _schema("ModelList")}
     info = _operation(
         "info",
         "Agents and MCP servers, without secrets.",
         {JSON: _schema("Info")},
-        {**ASKED, **UNKNOWN},
-        (_query("detail", "What to tell of tools.", enum=["tools", "tools:summary"]),),
+        UNKNOWN,
+        (_query("detail", "`tools` for all about them, `tools:summary` for less."),),
     )
     return {
         "/v1/models": {"get": _operation("models", "The agents, as models.", models, UNKNOWN)},
@@ -173,12 +186,13 @@ def _about_agents() -> dict[str, Any]:
 
 def _about_runs() -> dict[str, Any]:
     run = {JSON: _schema("RunInfo")}
+    missed = {**UNKNOWN, **NO_RUN}
     identity = {"name": "id", "in": "path", "required": True, "schema": _text()}
     listed = _operation(
         "runs",
         "The runs of the caller's token, the newest first.",
         {JSON: _schema("RunList")},
-        {**ASKED, **UNKNOWN},
+        UNKNOWN,
         (
             _query("limit", "How many.", type="integer", minimum=1, maximum=MOST_LISTED),
             _query("before", "Only runs older than this one."),
@@ -189,7 +203,7 @@ def _about_runs() -> dict[str, Any]:
         "events",
         "The frames of a run behind a position, live or over.",
         {STREAM: _schema("Frame")},
-        {**ASKED, **UNKNOWN, **NO_RUN},
+        missed,
         (
             identity,
             _query("after", "The last frame that arrived: its number or its id."),
@@ -198,7 +212,6 @@ def _about_runs() -> dict[str, Any]:
         ),
         with_run=True,
     )
-    missed = {**UNKNOWN, **NO_RUN}
     cancel = "End a run; one that is over stays as it is."
     return {
         "/aura/runs": {"get": listed},
@@ -259,10 +272,6 @@ def _query(name: str, text: str, **rules: Any) -> dict[str, Any]:
 
 def _header(name: str, text: str, **rules: Any) -> dict[str, Any]:
     return {"name": name, "in": "header", "description": text, "schema": _text(**rules)}
-
-
-def _session(name: str) -> dict[str, Any]:
-    return _header(name, "The session.", pattern=r"^[\x21-\x7e]{1,256}$")
 
 
 def _views() -> tuple[dict[str, Any], ...]:

@@ -10,6 +10,7 @@ from functools import partial
 import anyio.to_thread
 import structlog
 from litestar import Response, get, post
+from litestar.exceptions import InternalServerException
 from litestar.response.base import ASGIResponse
 
 from aura.catalog import Served
@@ -159,12 +160,16 @@ def _linger(request: AnyRequest, served: Served) -> float | None:
 
 
 async def json_body(request: AnyRequest) -> bytes:
-    """The body of the request. Raises `RequestError` (415) when it does not claim to be JSON."""
+    """The body of the request. Raises `RequestError`: 415 when it does not claim to be JSON, 400
+    when it breaks off."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         message = f"Content-Type must be application/json, not {media_type or 'missing'}."
         raise RequestError(message, status=415)
-    return await request.body()
+    try:
+        return await request.body()
+    except InternalServerException:
+        raise RequestError("The request body breaks off.") from None
 
 
 def session_id(asked: ChatRequest, request: AnyRequest) -> str | None:
@@ -203,7 +208,7 @@ def ignored_headers(
         *(f"messages[role={role}]" for role in roles),
         *(f"tools[{tool}]" for tool in tools),
     ]
-    return {"x-aura-ignored": ", ".join(named).encode("ascii", "replace").decode()}
+    return {"x-aura-ignored": ", ".join(named)}
 
 
 async def authorized(request: AnyRequest) -> None:
@@ -213,7 +218,7 @@ async def authorized(request: AnyRequest) -> None:
     guard of litestar's would cost several times as much.
     """
     tokens = backend_of(request).settings.auth_tokens
-    if not tokens or request.url.path in OPEN:
+    if not tokens or request.scope["path"] in OPEN:
         return
     given = bearer_token(request).encode()
     matches = [hmac.compare_digest(given, known.encode()) for known in tokens]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,21 @@ script = "script.toml"
 """
 SCRIPT = r"""
 [[reply]]
+when = { message = "lookup_weather" }
+calls = [
+    { name = "lookup_weather", arguments = { city = "Athens" } },
+    { name = "lookup_time", arguments = { city = "Athens" } },
+]
+
+[[reply]]
+when = { tool = "lookup_*" }
+text = "It is noon, and the sun shines."
+
+[[reply]]
+when = { message = "JSON" }
+text = '{"answer": "PONG", "count": 2}'
+
+[[reply]]
 when = { message = "(?i)weather" }
 calls = [{ name = "get_weather", arguments = { location = "San Francisco" } }]
 
@@ -36,31 +52,45 @@ when = { message = "(?i)pong" }
 text = "pong"
 
 [[reply]]
+when = { message = "What can you do" }
+text = "Answer."
+
+[[reply]]
 when = { message = "(?s).*" }
 text = "Hello there, this is an answer of some words, given one by one."
 delay = 0.01
 """
+FILES = {
+    "script.toml": SCRIPT,
+    **{f"agents/{name}.toml": AGENT.format(name=name) for name in ("one", "other")},
+}
+
+DEVIATIONS = {
+    "catalog.declared-v2": "a catalog for a marketplace, which nobody publishes for an agent",
+    "chat.model": "an answer names the model that gave it, the request names the agent",
+    "stream.incremental-delivery": "the whole answer to its question is one word",
+}
+"""What `trustedrouter-provider-check` does not call passed, and why that is as it should be."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     processes = Processes(tmp_path_factory.mktemp("conformance"))
-    files = {f"agents/{name}.toml": AGENT.format(name=name) for name in ("one", "other")}
-    yield processes.serve({**files, "script.toml": SCRIPT}, "--auth-token", TOKEN)
+    yield processes.serve(FILES, "--auth-token", TOKEN)
     processes.end()
 
 
-def test_schemathesis_finds_nothing(server: Running, tmp_path: Path) -> None:
-    checks = (
-        *("not_a_server_error", "status_code_conformance"),
-        *("content_type_conformance", "response_schema_conformance"),
-    )
+def test_schemathesis_finds_nothing(processes: Processes, tmp_path: Path) -> None:
+    """Whatever it asks, the answer is in the document; but which conversations can be answered, no
+    schema says."""
+    server = processes.serve(FILES, "--auth-token", TOKEN, "--default-agent", "one")
     done = subprocess.run(
         [
             *(str(Path(sys.executable).with_name("schemathesis")), "run"),
             f"{server.url}/schema/openapi.json",
-            *("--header", f"Authorization: Bearer {TOKEN}", "--checks", ",".join(checks)),
-            *("--max-examples", "20", "--seed", "1", "--no-color"),
+            *("--header", f"Authorization: Bearer {TOKEN}"),
+            *("--checks", "all", "--exclude-checks", "positive_data_acceptance"),
+            *("--max-examples", "10", "--seed", "1", "--no-color"),
         ],
         cwd=tmp_path,
         capture_output=True,
@@ -68,7 +98,9 @@ def test_schemathesis_finds_nothing(server: Running, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "No issues found" in done.stdout or "passed" in done.stdout
+    tested = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
+    assert tested, done.stdout
+    assert tested[1] == tested[2]
     assert '"level": "error"' not in server.output()
 
 
@@ -97,5 +129,6 @@ def test_the_provider_check_passes(server: Running, tmp_path: Path) -> None:
     )
     checks = msgspec.json.decode(report.read_bytes())["checks"]
     found = {check["id"]: check["status"] for check in checks}
-    assert {name for name, status in found.items() if status == "fail"} == set()
-    assert len([status for status in found.values() if status == "pass"]) > 10
+    assert {name for name, status in found.items() if status != "pass"} <= set(DEVIATIONS)
+    assert "fail" not in found.values()
+    assert len(found) > 20

@@ -28,6 +28,7 @@ from aura.adapters.mcp.names import LONGEST_IN_LOG
 from aura.adapters.mcp.results import invalid, lost, outcome, refused, timed_out
 from aura.adapters.mcp.servers import Server
 from aura.adapters.mcp.transports import transport
+from aura.masking import Mask
 from aura.pipeline.ports import Log, Outcome
 
 FIRST_PAUSE = 0.5
@@ -78,7 +79,7 @@ async def keep(link: Link, *, log: Log, random: Callable[[], float]) -> Never:
             try:
                 await connection.serve(mode)
             except* Exception as group:  # noqa: BLE001 - it concerns this server only
-                reason = explained(group, connection.statuses)
+                reason = explained(group, connection.statuses, connection.mask)
             worked = link.status.status == "connected"
             if not worked:
                 mode = "legacy" if mode == "auto" or legacy_only else "auto"
@@ -116,6 +117,7 @@ class Connection:
         self._gone = anyio.Event()
         self._stale = anyio.Event()
         self.statuses = Statuses(self._gone)
+        self.mask = Mask(link.server.secrets)
 
     async def serve(self, mode: Mode) -> Never:
         """Connect and make the calls of the link. Ends by an error when the connection is lost,
@@ -183,7 +185,11 @@ class Connection:
                 try:
                     ttl = await self._list(client)
                 except Exception as error:  # noqa: BLE001 - what it listed before still holds
-                    why = error.message if isinstance(error, MCPError) else type(error).__name__
+                    why = (
+                        self.mask(error.message)
+                        if isinstance(error, MCPError)
+                        else type(error).__name__
+                    )
                     self._log.debug("MCP server does not list its tools", error=why)
                 else:
                     tools = len(self._link.tools)
@@ -244,16 +250,17 @@ class Connection:
             return outcome(
                 await client.call_tool(
                     pending.tool, pending.arguments, progress_callback=pending.progress
-                )
+                ),
+                self.mask,
             )
         except MCPError as error:
             if error.code != CONNECTION_CLOSED or not error.message.startswith(CLOSED):
-                return refused(error)
+                return refused(error, self.mask)
             self._stale.set()  # it may have been restarted: does it still know us?
             return lost(self._link.server.name, error.message)
         except Exception as error:  # noqa: BLE001 - one call must not end the others
             self._log.warning("MCP call failed", tool=pending.tool, error=type(error).__name__)
-            return invalid(error)
+            return invalid(error, self.mask)
 
 
 def lifetime(server: Server, hints: Sequence[int]) -> float:

@@ -12,6 +12,8 @@ from mcp import MCPError
 from mcp_types import CONNECTION_CLOSED
 from pydantic import ValidationError
 
+from aura.masking import NOTHING_SECRET, Mask
+
 LONGEST_MESSAGE = 300
 """Characters of a server's own words that are passed on."""
 
@@ -42,18 +44,21 @@ class Statuses:
             self.error = status if status >= 400 else None
 
 
-def explained(group: BaseExceptionGroup[Exception], statuses: Statuses) -> str:
+def explained(
+    group: BaseExceptionGroup[Exception], statuses: Statuses, mask: Mask = NOTHING_SECRET
+) -> str:
     """The reason for clients and operators. Nothing in it comes from our headers or URLs: what an
-    unexpected error says is left out, because HTTP libraries quote what they could not send."""
-    return f"Connection failed: {_cause(_leaf(group), statuses.error)}"
+    unexpected error says is left out, because HTTP libraries quote what they could not send, and
+    `mask` takes secrets out of what the server says."""
+    return f"Connection failed: {_cause(_leaf(group), statuses.error, mask)}"
 
 
-def _cause(error: Exception, status: int | None) -> str:
+def _cause(error: Exception, status: int | None, mask: Mask) -> str:
     match error:
         case Lost():
             return str(error)
         case MCPError():
-            return _refusal(error, status)
+            return _refusal(error, status, mask)
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return _unconnected(error)
         case httpx2.LocalProtocolError() | UnicodeError():
@@ -73,12 +78,12 @@ def _cause(error: Exception, status: int | None) -> str:
             return type(error).__name__
 
 
-def _refusal(error: MCPError, status: int | None) -> str:
+def _refusal(error: MCPError, status: int | None, mask: Mask) -> str:
     match status:
         case None if error.code == CONNECTION_CLOSED:
             return "the server ended the connection"
         case None:
-            return f"the server answered with an error: {error.message[:LONGEST_MESSAGE]}"
+            return f"the server answered with an error: {mask(error.message)[:LONGEST_MESSAGE]}"
         case _:
             return _status(status)
 

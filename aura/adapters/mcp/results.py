@@ -22,6 +22,7 @@ from mcp_types import (
 )
 
 from aura.adapters.mcp.images import images_of
+from aura.masking import NOTHING_SECRET, Mask
 from aura.pipeline.ports import Outcome
 
 LONGEST_ERROR = 8192
@@ -31,25 +32,25 @@ LONGEST_RESOURCE = 100_000
 TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml"})
 
 
-def outcome(result: CallToolResult) -> Outcome:
-    """The outcome of a call that the server answered."""
+def outcome(result: CallToolResult, mask: Mask = NOTHING_SECRET) -> Outcome:
+    """The outcome of a call that the server answered; `mask` takes secrets out of its errors."""
     text = text_of(result)
     if result.is_error:
-        return Outcome(f"Tool returned an error: {shortened(text)}", failure="tool")
+        return Outcome(f"Tool returned an error: {shortened(mask(text))}", failure="tool")
     return Outcome(text, images=images_of(result.content))
 
 
-def refused(error: MCPError) -> Outcome:
+def refused(error: MCPError, mask: Mask = NOTHING_SECRET) -> Outcome:
     """The outcome of a call that the server, or the connection, refused."""
     return Outcome(
-        f"ToolCallError: Tool execution failed: {shortened(error.message)}",
+        f"ToolCallError: Tool execution failed: {shortened(mask(error.message))}",
         failure="arguments" if error.code == INVALID_PARAMS else "transport",
     )
 
 
-def invalid(error: Exception) -> Outcome:
+def invalid(error: Exception, mask: Mask = NOTHING_SECRET) -> Outcome:
     """The outcome of a call whose result is not what the server itself promised."""
-    detail = shortened(str(error))
+    detail = shortened(mask(str(error)))
     return Outcome(f"ToolCallError: the tool gave an invalid result: {detail}", failure="tool")
 
 

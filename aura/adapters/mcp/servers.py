@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from aura.masking import in_url
+
+SHORTEST_SECRET = 8
+
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -30,6 +34,12 @@ class HttpServer:
     call_timeout: float = 300.0
     tools_ttl: float | None = None
     idle_timeout: float = 300.0
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What it is sent, but nobody else may see."""
+        values = [value for _, value in self.headers]
+        return (*values, *(value.partition(" ")[2] for value in values), *in_url(self.url))
 
     @property
     def shared(self) -> bool:
@@ -69,6 +79,11 @@ class StdioServer:
     def transport(self) -> Literal["stdio"]:
         """The word for this transport."""
         return "stdio"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What it is given, but nobody else may see; short values are mere settings."""
+        return tuple(value for _, value in self.env if len(value) >= SHORTEST_SECRET)
 
     @property
     def shared(self) -> bool:

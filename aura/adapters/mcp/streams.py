@@ -13,6 +13,7 @@ from mcp.client._transport import ReadStream, TransportStreams
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCNotification
 
+from aura.masking import Mask
 from aura.pipeline.ports import Log
 
 LONGEST_LINE = 8192
@@ -85,13 +86,13 @@ def watched(streams: TransportStreams, ended: anyio.Event) -> TransportStreams:
 
 
 @asynccontextmanager
-async def drained_stderr(log: Log) -> AsyncIterator[TextIO]:
-    """A file for a child to complain to; each line becomes a line of our log."""
+async def drained_stderr(log: Log, mask: Mask) -> AsyncIterator[TextIO]:
+    """A file for a child to complain to; each line becomes a line of our log, without secrets."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_forward, reading, log)
+            tasks.start_soon(_forward, reading, log, mask)
             with os.fdopen(writing, "w") as errors:
                 yield errors
             tasks.cancel_scope.cancel()
@@ -99,9 +100,9 @@ async def drained_stderr(log: Log) -> AsyncIterator[TextIO]:
         os.close(reading)
 
 
-async def _forward(reading: int, log: Log) -> None:
+async def _forward(reading: int, log: Log, mask: Mask) -> None:
     """Log line by line until the pipe ends; what is already in it when cancelled, too."""
-    lines = Lines(log)
+    lines = Lines(log, mask)
     try:
         while True:
             await anyio.wait_readable(reading)
@@ -116,8 +117,9 @@ async def _forward(reading: int, log: Log) -> None:
 class Lines:
     """Text that arrives in pieces, logged in lines; the rest of a line that is too long is cut."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, mask: Mask) -> None:
         self._log = log
+        self._mask = mask
         self._rest = b""
 
     def feed(self, data: bytes) -> bool:
@@ -127,7 +129,7 @@ class Lines:
             lines, rest = [rest], b""
         for line in lines:
             if line.strip():
-                text = line[:LONGEST_LINE].decode("utf-8", "replace").rstrip()
+                text = self._mask(line.decode("utf-8", "replace"))[:LONGEST_LINE].rstrip()
                 self._log.debug("MCP server says", line=text)
         self._rest = rest[:LONGEST_LINE]
         return bool(data)

@@ -17,6 +17,7 @@ from aura.adapters.mcp.faults import Lost, Statuses
 from aura.adapters.mcp.servers import HttpServer, Pairs, Server, StdioServer
 from aura.adapters.mcp.sse import sse_streams
 from aura.adapters.mcp.streams import drained_stderr, watched
+from aura.masking import Mask
 from aura.pipeline.ports import Log
 
 
@@ -89,5 +90,8 @@ async def _over_stdio(
         cwd=server.cwd,
         encoding_error_handler="replace",  # what is no UTF-8 spoils a message, not the connection
     )
-    async with drained_stderr(log) as stderr, stdio_client(parameters, errlog=stderr) as streams:
+    async with (
+        drained_stderr(log, Mask(server.secrets)) as stderr,
+        stdio_client(parameters, errlog=stderr) as streams,
+    ):
         yield watched(streams, gone)

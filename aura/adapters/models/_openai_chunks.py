@@ -21,6 +21,7 @@ from aura.events import (
     ToolCalled,
     TurnUsage,
 )
+from aura.masking import NOTHING_SECRET, Mask
 
 _DONE = b"[DONE]"
 
@@ -73,16 +74,16 @@ class ChunkParser:
     """Reads one answer: `feed` until `ended` or there is no more, then `finish` once.
 
     Nothing that was read before a failure is lost: `feed` gives it, and `finish` raises. `model`
-    names the model in errors, `secret` is kept out of them, `ids` makes the id of a call for
+    names the model in errors, `mask` keeps secrets out of them, `ids` makes the id of a call for
     servers that do not.
     """
 
     def __init__(
-        self, agent_id: str, *, model: str, ids: Callable[[str], str], secret: str = ""
+        self, agent_id: str, *, model: str, ids: Callable[[str], str], mask: Mask = NOTHING_SECRET
     ) -> None:
         self._agent_id = agent_id
         self._model = model
-        self._secret = secret
+        self._mask = mask
         self._splitter = Splitter()
         self._runs = Runs()
         self._calls = Calls(agent_id, ids)
@@ -172,7 +173,7 @@ class ChunkParser:
                 self._usage = chunk.usage
             if chunk.error is not None or (chunk.message is not None and not chunk.choices):
                 said = complaint(msgspec.structs.asdict(chunk))
-                self._failure = from_stream(self._model, said, secret=self._secret)
+                self._failure = from_stream(self._model, said, mask=self._mask)
                 return
             for choice in chunk.choices or ():
                 if choice.index == 0:
@@ -211,20 +212,25 @@ class ChunkParser:
         return reason
 
     def _billed(self, usage: Usage) -> TurnUsage:
-        """The usage as an event; servers that count reasoning apart add it to the total only."""
-        prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+        """The usage as an event; servers that count reasoning apart add it to the total only. A
+        count below zero is nonsense of the server's and counts nothing."""
+        prompt, completion = _count(usage.prompt_tokens), _count(usage.completion_tokens)
         cached, reasoned = usage.prompt_tokens_details, usage.completion_tokens_details
         return TurnUsage(
             agent_id=self._agent_id,
             prompt_tokens=prompt,
             completion_tokens=max(completion, (usage.total_tokens or 0) - prompt),
-            cached_tokens=(cached and cached.cached_tokens) or 0,
-            reasoning_tokens=(reasoned and reasoned.reasoning_tokens) or 0,
+            cached_tokens=_count(cached.cached_tokens if cached else 0),
+            reasoning_tokens=_count(reasoned.reasoning_tokens if reasoned else 0),
         )
 
     def _unreadable(self, words: str) -> Unavailable:
         return Unavailable(
             f"The provider of {self._model} sent something that is no chat completion. Check that"
             " `base_url` names an OpenAI-compatible server.",
-            detail=bounded(words, self._secret),
+            detail=bounded(words, self._mask),
         )
+
+
+def _count(tokens: int | None) -> int:
+    return max(0, tokens or 0)

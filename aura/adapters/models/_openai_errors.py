@@ -16,6 +16,7 @@ from aura.errors import (
     Rejected,
     Unavailable,
 )
+from aura.masking import NOTHING_SECRET, Mask
 
 MAX_DETAIL = 2048
 """Characters of the provider's own words that are kept for the log."""
@@ -136,32 +137,31 @@ def from_answer(
     headers: Mapping[str, str],
     body: bytes,
     *,
-    secret: str = "",
+    mask: Mask = NOTHING_SECRET,
     now: float = 0.0,
 ) -> ProviderError:
     """The error for an answer that is not a success.
 
-    `secret` is taken out of the detail wherever it appears; `now` is seconds since the epoch.
+    `mask` takes the secrets out of the detail; `now` is seconds since the epoch.
     """
     try:
         said = complaint(msgspec.json.decode(body))
     except ValueError:
         said = Complaint()
     words = said.message or body.decode(errors="replace")
-    return _error(model, said, status, bounded(words, secret), retry_after(headers, now))
+    return _error(model, said, status, bounded(words, mask), retry_after(headers, now))
 
 
-def from_stream(model: str, said: Complaint, *, secret: str = "") -> ProviderError:
+def from_stream(model: str, said: Complaint, *, mask: Mask = NOTHING_SECRET) -> ProviderError:
     """The error for a complaint that came after a successful status line."""
     status = said.status or STATUS_OF.get(said.code) or STATUS_OF.get(said.type) or 500
     words = said.message or said.code or said.type
-    return _error(model, said, status, bounded(words, secret), None)
+    return _error(model, said, status, bounded(words, mask), None)
 
 
-def bounded(words: str, secret: str) -> str:
-    """The words without the secret, and not too many of them."""
-    if secret:
-        words = words.replace(secret, "***")
+def bounded(words: str, mask: Mask) -> str:
+    """The words without the secrets, and not too many of them."""
+    words = mask(words)
     return words if len(words) <= MAX_DETAIL else words[: MAX_DETAIL - 1] + "…"
 
 

@@ -15,6 +15,7 @@ from aura.adapters.models._openai_messages import Settings, request_body
 from aura.adapters.models.transport import Answer, Transport, TransportError
 from aura.errors import CutOff, ProviderError, TimedOut, Unavailable
 from aura.events import AnyEvent, Json
+from aura.masking import Mask, in_url
 from aura.pipeline.compose import Failure, opened, settled
 from aura.pipeline.ports import Prompt
 
@@ -68,9 +69,10 @@ class OpenAIModel:
         self._name = name or f"openai/{model}"
         self._transport = transport
         self._ids = ids
-        self._api_key = api_key
         self._now = now
         self._url, self._authorization = _address(base_url or OPENAI, api_key)
+        sent = self._authorization.partition(" ")[2]
+        self._mask = Mask((api_key, sent, *in_url(base_url or OPENAI)))
         host = urlsplit(self._url).hostname or ""
         official = host == "api.openai.com" or host.endswith(".api.openai.com")
         self._settings = Settings(
@@ -101,7 +103,7 @@ class OpenAIModel:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[AnyEvent, None]:
         """Ask once; the events of the answer. Closing early closes the connection at once."""
         answer = await self._ask(request_body(prompt, self._settings))
-        parser = ChunkParser(prompt.agent_id, model=self._name, ids=self._ids, secret=self._api_key)
+        parser = ChunkParser(prompt.agent_id, model=self._name, ids=self._ids, mask=self._mask)
         try:
             if answer.headers.get("content-type", "").startswith(NOT_STREAMED):
                 for event in await self._whole(answer, parser):
@@ -147,7 +149,7 @@ class OpenAIModel:
             answer.status,
             answer.headers,
             words,
-            secret=self._api_key,
+            mask=self._mask,
             now=self._now(),
         )
 
@@ -161,7 +163,7 @@ class OpenAIModel:
 
     def _unreached(self, error: TransportError) -> ProviderError:
         """The error of a request that got no answer."""
-        detail = bounded(str(error), self._api_key)
+        detail = bounded(str(error), self._mask)
         match error.kind:
             case "connect":
                 return Unavailable(
@@ -182,7 +184,7 @@ class OpenAIModel:
         """The error of an answer that was begun."""
         if not isinstance(error, TransportError):
             return error
-        detail = bounded(str(error), self._api_key)
+        detail = bounded(str(error), self._mask)
         if error.kind == "silence":
             return self._silent(detail)
         return CutOff(

@@ -17,6 +17,7 @@ from aura.events import (
     ToolCalled,
     TurnUsage,
 )
+from aura.masking import Mask
 
 
 def counted() -> Callable[[str], str]:
@@ -25,7 +26,7 @@ def counted() -> Callable[[str], str]:
 
 
 def parser() -> ChunkParser:
-    return ChunkParser("main", model="openai/gpt", ids=counted(), secret="sk-secret")
+    return ChunkParser("main", model="openai/gpt", ids=counted(), mask=Mask(["sk-secret"]))
 
 
 def parse(*reads: bytes) -> list[AnyEvent]:

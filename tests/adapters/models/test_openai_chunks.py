@@ -147,6 +147,10 @@ def test_deltas_of_a_kind_within_a_read_are_one_event() -> None:
             ],
             [usage(5, 5), stopped()],
         ),
+        (
+            [delta("stop"), {"usage": {"prompt_tokens": -5, "completion_tokens": 2}}],
+            [usage(0, 2), stopped()],
+        ),
     ],
 )
 def test_what_servers_do(chunks: list[object], expected: list[AnyEvent]) -> None:

@@ -15,12 +15,15 @@ from aura.adapters.models._openai_errors import (
     retry_after,
 )
 from aura.errors import ContextOverflow, ProviderError, RateLimited, Rejected, Unavailable
+from aura.masking import Mask
 
 
 def error(status: int, body: object = b"", **headers: str) -> ProviderError:
     encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return from_answer("openai/gpt", status, names, encoded, secret="sk-1", now=1_767_225_600.0)
+    return from_answer(
+        "openai/gpt", status, names, encoded, mask=Mask(["sk-1"]), now=1_767_225_600.0
+    )
 
 
 def of(message: str = "", code: object = None, kind: str = "invalid_request_error") -> object:
