@@ -65,6 +65,12 @@ OPTIONS = (
         "send what the model thinks, too; needs --aura-custom-events",
     ),
     Option(
+        "aura_emit_scratchpad_tool_events",
+        "AURA_EMIT_SCRATCHPAD_TOOL_EVENTS",
+        boolean,
+        "show how agents explore their scratchpads, as calls of tools",
+    ),
+    Option(
         "aura_event_frames",
         "AURA_EVENT_FRAMES",
         one_of(get_args(EventFrames)),

@@ -33,7 +33,7 @@ def progress_line(event: AnyEvent) -> str | None:
         case ToolProgressed():
             share = "" if event.percent is None else f" ({event.percent} %)"
             return f"  {_plain(event.message)}{share}"
-        case ToolCompleted():
+        case ToolCompleted(hidden=False):
             sign = "✓" if event.success else "✗"
             return f"{sign} {event.tool_name} ({event.duration_ms / 1000:.1f} s)"
         case _:

@@ -39,6 +39,14 @@ ALLOWED = {
         "aura.pipeline.compose",
         "aura.adapters.filesystem",
     },
+    "adapters.tokens": set(),
+    "adapters.scratchpad": {
+        "aura.events",
+        "aura.errors",
+        "aura.pipeline.ports",
+        "aura.pipeline.compose",
+        "aura.adapters.scratchpad",
+    },
     "adapters.mcp": {
         "aura.events",
         "aura.errors",
@@ -96,6 +104,8 @@ OWNERS = {
     "jsonschema": "aura.adapters.mcp",
     "referencing": "aura.adapters.mcp",
     "prometheus_client": "aura.server.metrics",
+    "re2": "aura.adapters.scratchpad.search",
+    "tiktoken": "aura.adapters.tokens",
     "aiohttp": "aura.adapters.models.aiohttp_transport",
     "dotenv": "aura.config.dotenv",
 }

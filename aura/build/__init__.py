@@ -24,7 +24,7 @@ from aura.adapters.mcp.link import Link
 from aura.adapters.mcp.pool import Pool
 from aura.adapters.mcp.toolbox import Choice, Toolset
 from aura.adapters.models.transport import Transport
-from aura.build import mcp
+from aura.build import mcp, scratchpad
 from aura.catalog import Catalog, Served
 from aura.config.schema import Config, Llm, OpenAI, Scripted
 from aura.errors import ConfigError, Problem, ScriptError
@@ -43,6 +43,7 @@ async def open_agents(
     default: str | None = None,
     first_chunk_timeout: float = 30.0,
     insist: bool = True,
+    scratchpad_events: bool = False,
     sources: Sources | None = None,
     log: Log | None = None,
 ) -> AsyncIterator[Catalog]:
@@ -50,8 +51,9 @@ async def open_agents(
     servers, which connect in the background and end with the block.
 
     `default` is the id for requests that name no agent; `first_chunk_timeout` is in seconds, 0
-    for no limit. Errors leave as they are, not wrapped in a group: `ConfigError` when a server that
-    is required cannot be reached, if we `insist`.
+    for no limit. `scratchpad_events` shows clients how agents explore their scratchpads. Errors
+    leave as they are, not wrapped in a group: `ConfigError` when a server that is required cannot
+    be reached, if we `insist`.
     """
     error: Exception | None = None
     async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
@@ -61,6 +63,7 @@ async def open_agents(
             sources or Sources(),
             log or structlog.get_logger(),
             accounts(config.agent.llm for config in configs),
+            scratchpad_events=scratchpad_events,
         )
         try:
             served = [await shared.serve(config, first_chunk_timeout) for config in configs]
@@ -87,6 +90,8 @@ def problems(configs: Sequence[Config]) -> list[Problem]:
                 load_script(config.agent.llm.script)
             except ScriptError as error:
                 found.append(config.source.problem(("agent", "llm", "script"), str(error)))
+        if unusable := scratchpad.problem(config):
+            found.append(unusable)
         try:
             _built_in(config)
         except OSError as error:
@@ -122,6 +127,8 @@ class Shared:
         sources: Sources,
         log: Log,
         accounts: Mapping[Hashable, Account],
+        *,
+        scratchpad_events: bool,
     ) -> None:
         self._stack = stack
         self._tasks = tasks
@@ -130,6 +137,7 @@ class Shared:
         self._accounts = accounts
         self._transport: Transport | None = None
         self._pool = Pool(tasks, keep=self._keep)
+        self._scratchpad_events = scratchpad_events
 
     async def serve(self, config: Config, first_chunk_timeout: float) -> Served:
         """The agent of one configuration, under its public id."""
@@ -141,6 +149,8 @@ class Shared:
             built_in=await anyio.to_thread.run_sync(_built_in, config),
             strict=config.mcp.sanitize_schemas and isinstance(settings.llm, OpenAI),
             most=model.most_tools,
+            limits=scratchpad.limits(config),
+            reserved=scratchpad.reserved(config),
         )
         agent = Agent(
             model=model,
@@ -153,6 +163,9 @@ class Shared:
             context_window=settings.llm.context_window,
             first_chunk_timeout=first_chunk_timeout,
             per_call_timeout=settings.per_call_timeout_secs,
+            scratchpads=scratchpad.opened(
+                config, self._tasks, shown=self._scratchpad_events, now=self._sources.now
+            ),
             account=self._accounts[settings.llm.account],
             nudges=Nudges(
                 last_turn=settings.nudge_last_turn,

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from aura.adapters.mcp.servers import HttpServer, Pairs, Server, StdioServer
 from aura.catalog import ServerInfo
-from aura.config.schema import HttpStreamable, Sse, Stdio
-from aura.config.schema import Server as Configured
 from aura.config.secret import Secret
+from aura.config.servers import HttpStreamable, Sse, Stdio
+from aura.config.servers import Server as Configured
 
 
 def server(name: str, configured: Configured) -> Server:

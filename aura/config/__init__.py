@@ -10,17 +10,15 @@ from aura.config.schema import (
     Agent,
     Config,
     Document,
-    HttpStreamable,
     Llm,
     Mcp,
     OpenAI,
+    Scratchpad,
     Scripted,
-    Server,
-    Sse,
-    Stdio,
     Tools,
 )
 from aura.config.secret import Secret
+from aura.config.servers import HttpStreamable, Server, Sse, Stdio, Threshold
 from aura.config.source import Source
 
 __all__ = [
@@ -33,12 +31,14 @@ __all__ = [
     "Loaded",
     "Mcp",
     "OpenAI",
+    "Scratchpad",
     "Scripted",
     "Secret",
     "Server",
     "Source",
     "Sse",
     "Stdio",
+    "Threshold",
     "Tools",
     "as_json",
     "as_toml",

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from aura.config.schema import Config, HttpStreamable, OpenAI, Server, Stdio
+from aura.config.schema import Config, OpenAI
+from aura.config.servers import HttpStreamable, Server, Stdio
 from aura.errors import Problem
 
 
@@ -20,12 +21,14 @@ def warnings(config: Config) -> list[Problem]:
         *_idle_tools(config),
         *_narrow_window(config),
         *_idle_timeouts(config),
+        *_idle_thresholds(config),
+        *_idle_scratchpad(config),
     ]
 
 
 def problems(config: Config) -> list[Problem]:
     """What one configuration asks for and cannot have."""
-    return list(_untestable_servers(config))
+    return [*_untestable_servers(config), *_unkept_scratchpad(config)]
 
 
 def clashes(configs: Sequence[Config]) -> list[Problem]:
@@ -107,6 +110,39 @@ def _only_with_a_request(server: Server) -> str | None:
                     " `headers`, too"
                 )
     return None
+
+
+def _unkept_scratchpad(config: Config) -> Iterator[Problem]:
+    """What a scratchpad cannot do without."""
+    if not config.agent.scratchpad.enabled:
+        return
+    path = ("agent", "scratchpad", "enabled")
+    if config.memory_dir is None:
+        message = "needs a directory for its files: set `memory_dir` at the top of the file"
+        yield config.source.problem(path, message)
+    if config.agent.llm.context_window is None:
+        message = (
+            "needs to know how much the model can read: set `context_window` in [agent.llm], in"
+            " tokens"
+        )
+        yield config.source.problem(path, message)
+
+
+def _idle_thresholds(config: Config) -> Iterator[Problem]:
+    for name, server in config.mcp.servers.items():
+        if server.scratchpad and not config.agent.scratchpad.enabled:
+            message = "has no effect without `enabled = true` in [agent.scratchpad]"
+            yield config.source.problem(("mcp", "servers", name, "scratchpad"), message)
+
+
+def _idle_scratchpad(config: Config) -> Iterator[Problem]:
+    servers = config.mcp.servers.values()
+    if config.agent.scratchpad.enabled and not any(server.scratchpad for server in servers):
+        message = (
+            "has no effect: no server says which of its results are too large; add"
+            ' `scratchpad = { "*" = {} }` to its table'
+        )
+        yield config.source.problem(("agent", "scratchpad", "enabled"), message)
 
 
 def _narrow_window(config: Config) -> Iterator[Problem]:

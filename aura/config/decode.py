@@ -16,8 +16,9 @@ import msgspec.inspect as types
 
 from aura.config import hints
 from aura.config.env import UNRESOLVED
+from aura.config.kinds import Rule
 from aura.config.scalars import Misfit, kind_of, scalar
-from aura.config.schema import Document, Rule
+from aura.config.schema import Document
 from aura.config.source import KeyPath, Source, dotted
 from aura.errors import Problem
 

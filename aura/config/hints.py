@@ -7,14 +7,11 @@ from typing import Final
 
 import msgspec
 
-from aura.config.schema import Agent, Document, HttpStreamable, OpenAI, Scripted, Sse, Stdio
+from aura.config.schema import Agent, Document, OpenAI, Scripted
 
 LATER: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
-    Document: frozenset({"hitl", "memory_dir", "orchestration", "vector_stores"}),
-    Agent: frozenset({"scratchpad", "skills"}),
-    HttpStreamable: frozenset({"scratchpad"}),
-    Sse: frozenset({"scratchpad"}),
-    Stdio: frozenset({"scratchpad"}),
+    Document: frozenset({"hitl", "orchestration", "vector_stores"}),
+    Agent: frozenset({"skills"}),
 }
 """Keys of the configuration language that this version does not read yet, by table."""
 

@@ -97,7 +97,7 @@ def _tables(table: Mapping[str, Any], path: KeyPath) -> Iterator[list[str]]:
         if value is not None and not isinstance(value, Mapping)
     ]
     if pairs:
-        yield [f"[{dotted(path)}]", *pairs]
+        yield [f"[{dotted(path)}]", *pairs] if path else pairs
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _tables(value, (*path, key))

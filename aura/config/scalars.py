@@ -118,9 +118,11 @@ def _decimal(value: object, spelling: re.Pattern[str], wanted: str) -> Decimal:
 
 
 def _within(number: float, limits: types.IntType | types.FloatType) -> float:
-    """The number, unless it is too small for its key."""
+    """The number, unless it is too small or too large for its key."""
     if limits.ge is not None and number < limits.ge:
         raise Misfit(f"must be at least {limits.ge}, got {number!r}", kind="validation")
     if limits.gt is not None and number <= limits.gt:
         raise Misfit(f"must be greater than {limits.gt}, got {number!r}", kind="validation")
+    if limits.le is not None and number > limits.le:
+        raise Misfit(f"must be at most {limits.le}, got {number!r}", kind="validation")
     return number

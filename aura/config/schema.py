@@ -2,83 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Hashable
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias
+from collections.abc import Hashable
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta
 
-from aura.config.secret import Secret
+from aura.config.kinds import (
+    ApiKey,
+    Count,
+    Filled,
+    OnDisconnect,
+    Positive,
+    SecondsOrNever,
+    Share,
+    Temperature,
+    Url,
+)
+from aura.config.servers import Server
 from aura.config.source import Source
-
-
-class Rule(NamedTuple):
-    """What a value has to fulfil beyond its type; `otherwise` ends a sentence that names it."""
-
-    holds: Callable[[Any], object]
-    otherwise: str
-
-
-def _rule(holds: Callable[[Any], object], otherwise: str, pattern: str | None = None) -> Meta:
-    schema = {"pattern": pattern} if pattern else {}
-    return Meta(extra={"rule": Rule(holds, otherwise)}, extra_json_schema=schema)
-
-
-def _is_filled(secret: Secret) -> bool:
-    return bool(secret.reveal().strip())
-
-
-def _is_one_line(secret: Secret) -> bool:
-    return not re.search(r"[\x00-\x08\x0a-\x1f\x7f]", secret.reveal())
-
-
-def _are_distinct(headers: dict[str, object]) -> bool:
-    return len({name.lower() for name in headers}) == len(headers)
-
-
-Filled: TypeAlias = Annotated[str, _rule(str.strip, "must not be empty", r"\S")]
-Url: TypeAlias = Annotated[
-    str,
-    _rule(re.compile("https?://").match, "must start with http:// or https://", "^https?://"),
-]
-ApiKey: TypeAlias = Annotated[
-    Secret, _rule(_is_filled, "must not be empty: an LLM API key is required", r"\S")
-]
-HeaderName: TypeAlias = Annotated[
-    str,
-    _rule(
-        re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII).fullmatch,
-        "must be a valid HTTP header name",
-    ),
-]
-HeaderValue: TypeAlias = Annotated[
-    Secret, _rule(_is_one_line, "must not have line breaks or control characters")
-]
-Headers: TypeAlias = Annotated[
-    dict[HeaderName, HeaderValue],
-    _rule(_are_distinct, "must not have one header twice in different case"),
-]
-HeaderMap: TypeAlias = Annotated[
-    dict[HeaderName, HeaderName],
-    _rule(_are_distinct, "must not have one header twice in different case"),
-]
-Command: TypeAlias = Annotated[tuple[Filled, ...], _rule(bool, "must name an executable")]
-
-Count: TypeAlias = Annotated[int, Meta(ge=0)]
-Positive: TypeAlias = Annotated[int, Meta(ge=1)]
-Temperature: TypeAlias = Annotated[float, Meta(ge=0)]
-Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
-SecondsOrNever: TypeAlias = Annotated[float, Meta(ge=0)]
-
-OnDisconnect: TypeAlias = Annotated[
-    str,
-    _rule(
-        re.compile(r"cancel|detach|grace:\d{1,8}(\.\d{1,6})?", re.ASCII).fullmatch,
-        "must be cancel, detach or grace:SECS",
-        r"^(cancel|detach|grace:[0-9]{1,8}([.][0-9]{1,6})?)$",
-    ),
-]
 
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Override: TypeAlias = Literal[
@@ -86,10 +27,8 @@ Override: TypeAlias = Literal[
 ]
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
-CONNECT_TIMEOUT_SECS: Final = 10.0
-CALL_TIMEOUT_SECS: Final = 300.0
-TOOLS_TTL_SECS: Final = 300.0
-IDLE_TIMEOUT_SECS: Final = 300.0
+SCRATCHPAD_MAX_BYTES: Final = 1024**3
+SCRATCHPAD_RETENTION_SECS: Final = 86_400.0
 
 
 class OpenAI(
@@ -156,6 +95,19 @@ class Scripted(
 Llm: TypeAlias = OpenAI | Scripted
 
 
+class Scratchpad(msgspec.Struct, frozen=True, kw_only=True):
+    """Files for results of tools that are too large for a conversation.
+
+    The share `context_safety_margin` of the context window stays free; `turn_depth_bonus` rounds of
+    tools are for exploring.
+    """
+
+    enabled: bool = False
+    context_safety_margin: Share = 0.20
+    max_extraction_tokens: Positive = 10_000
+    turn_depth_bonus: Count = 6
+
+
 class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who answers, and how.
 
@@ -183,58 +135,13 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     client_tool_filter: tuple[str, ...] | None = None
     nudge_last_turn: bool = False
     nudge_turns_remaining: Count | None = None
+    scratchpad: Scratchpad = msgspec.field(default_factory=Scratchpad)
     llm: Llm
 
     @property
     def id(self) -> str:
         """The name that requests use: the alias, or the name when there is none."""
         return self.alias or self.name
-
-
-class HttpStreamable(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="transport", tag="http_streamable"
-):
-    """An MCP server that is reached over HTTP.
-
-    `headers_from_request` names, for a header sent to the server, the header of the request whose
-    value it takes. `tools_ttl_secs` 0 means that the list of tools is never asked for again on
-    account of its age.
-    """
-
-    url: Url
-    headers: Headers = {}
-    headers_from_request: HeaderMap = {}
-    description: str | None = None
-    required: bool = False
-    connect_timeout_secs: Seconds = CONNECT_TIMEOUT_SECS
-    call_timeout_secs: Seconds = CALL_TIMEOUT_SECS
-    tools_ttl_secs: SecondsOrNever = TOOLS_TTL_SECS
-    idle_timeout_secs: Seconds = IDLE_TIMEOUT_SECS
-
-
-class Sse(HttpStreamable, frozen=True, kw_only=True, tag_field="transport", tag="sse"):
-    """An MCP server that speaks the HTTP transport of old, with a stream of events."""
-
-
-class Stdio(msgspec.Struct, frozen=True, kw_only=True, tag_field="transport", tag="stdio"):
-    """An MCP server that runs as a child process; its command line is `cmd`, then `args`.
-
-    One child serves every request, or each request has its own with `per_request`.
-    """
-
-    cmd: Command
-    args: tuple[str, ...] = ()
-    env: dict[str, Secret] = {}
-    cwd: Filled | None = None
-    description: str | None = None
-    required: bool = False
-    per_request: bool = False
-    connect_timeout_secs: Seconds = CONNECT_TIMEOUT_SECS
-    call_timeout_secs: Seconds = CALL_TIMEOUT_SECS
-    tools_ttl_secs: SecondsOrNever = TOOLS_TTL_SECS
-
-
-Server: TypeAlias = HttpStreamable | Sse | Stdio
 
 
 class Mcp(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,11 +163,19 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """What one TOML file says."""
+    """What one TOML file says.
+
+    `memory_dir` is for what outlives a request, relative to the working directory. All scratchpads
+    below it take `scratchpad_max_bytes` at most, and are kept for `scratchpad_retention_secs` after
+    their run; 0 means no limit.
+    """
 
     agent: Agent
     mcp: Mcp = msgspec.field(default_factory=Mcp)
     tools: Tools = msgspec.field(default_factory=Tools)
+    memory_dir: Filled | None = None
+    scratchpad_max_bytes: Count = SCRATCHPAD_MAX_BYTES
+    scratchpad_retention_secs: SecondsOrNever = SCRATCHPAD_RETENTION_SECS
 
 
 class Config(Document, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from aura.events.model import (
     ToolCalled,
     TurnUsage,
 )
+from aura.events.scratchpad import ScratchpadStored, ScratchpadUsage
 from aura.events.session import McpStatus, RunCompleted, RunFailed, ServerStatus, SessionInfo, Usage
 from aura.events.tools import (
     ToolCompleted,
@@ -44,6 +45,8 @@ AnyEvent: TypeAlias = (
     | ToolCompleted
     | ToolDelegated
     | ToolUsage
+    | ScratchpadStored
+    | ScratchpadUsage
     | Usage
     | RunFailed
     | RunCompleted
@@ -64,6 +67,8 @@ __all__ = [
     "ReasoningDelta",
     "RunCompleted",
     "RunFailed",
+    "ScratchpadStored",
+    "ScratchpadUsage",
     "ServerStatus",
     "SessionInfo",
     "Stopped",

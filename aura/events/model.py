@@ -48,13 +48,14 @@ class ToolCalled(AgentEvent, frozen=True, kw_only=True):
     """The model finished asking for a tool.
 
     `arguments` is the JSON text as the model wrote it, which need not parse. `delegated` says that
-    the client runs the tool, not we.
+    the client runs the tool, not we, and `hidden` that no client is shown the call.
     """
 
     tool_id: str
     tool_name: str
     arguments: str
     delegated: bool = False
+    hidden: bool = False
 
 
 class TurnUsage(AgentEvent, frozen=True, kw_only=True):

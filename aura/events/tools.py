@@ -11,13 +11,15 @@ class ToolRequested(AgentEvent, frozen=True, kw_only=True):
     """A call was taken on; exactly one `ToolCompleted`, or `ToolDelegated` for a tool of the
     client, with the same `tool_id` follows.
 
-    `arguments` is JSON text; `{}` when the model's text was not a JSON object.
+    `arguments` is JSON text; `{}` when the model's text was not a JSON object. A call that is
+    `hidden` is a matter between the agent and its scratchpad: no client is shown it.
     """
 
     wire: ClassVar[str | None] = "aura.tool_requested"
     tool_id: str
     tool_name: str
     arguments: str
+    hidden: bool = False
 
 
 class ToolStarted(AgentEvent, frozen=True, kw_only=True):
@@ -52,7 +54,8 @@ class ToolDelegated(AgentEvent, frozen=True, kw_only=True):
 
 class ToolCompleted(AgentEvent, frozen=True, kw_only=True):
     """The call is over. `result` is the text that the model is given, whole, on success;
-    `error` is the same on failure. `images` are `data:` URLs for models that take images."""
+    `error` is the same on failure. `images` are `data:` URLs for models that take images.
+    `hidden` is as it was requested."""
 
     wire: ClassVar[str | None] = "aura.tool_complete"
     tool_id: str
@@ -62,6 +65,7 @@ class ToolCompleted(AgentEvent, frozen=True, kw_only=True):
     result: str | None = None
     error: str | None = None
     images: tuple[str, ...] = ()
+    hidden: bool = False
 
 
 class ToolUsage(Event, frozen=True, kw_only=True):

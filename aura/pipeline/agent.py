@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from aura.events import MAIN
 from aura.pipeline.account import Account
 from aura.pipeline.nudges import NO_NUDGES, Nudges
-from aura.pipeline.ports import Model, Toolset
+from aura.pipeline.ports import Model, Scratchpads, Toolset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,8 @@ class Agent:
     `turn_depth` is how many rounds of tool calls it gets before it has to answer,
     `parallel_calls` how many tools run at the same time. `first_chunk_timeout` bounds the beginning
     of a model call, `per_call_timeout` the rest of it and each call of a tool, in seconds, 0 for no
-    deadline. `account` is shared by all agents that ask with the same credentials.
+    deadline. `scratchpads` are for results of tools that are too large for the conversation.
+    `account` is shared by all agents that ask with the same credentials.
     """
 
     model: Model
@@ -28,6 +29,7 @@ class Agent:
     context_window: int | None = None
     first_chunk_timeout: float = 30.0
     per_call_timeout: float = 0.0
+    scratchpads: Scratchpads | None = None
     account: Account = field(default_factory=Account)
     nudges: Nudges = NO_NUDGES
     agent_id: str = MAIN

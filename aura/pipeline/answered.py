@@ -19,7 +19,7 @@ from aura.pipeline.agent import Agent
 from aura.pipeline.checked import checked
 from aura.pipeline.compose import Events, Failure, opened, settled, source
 from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools
-from aura.pipeline.ports import Message, Options, Toolbox
+from aura.pipeline.ports import Message, Options, Scratchpad, Toolbox
 from aura.pipeline.run import Run
 from aura.pipeline.spaced import spaced
 from aura.pipeline.totals import Totals
@@ -61,14 +61,15 @@ async def answered(
     await toolbox.ready()
     if servers := toolbox.statuses():
         yield McpStatus(servers=servers)
-    if taken := shared_names(toolbox, client):
+    pad = scratchpad(agent, toolbox, run)
+    if taken := shared_names(toolbox, client, pad):
         yield collision(taken)
         yield RunCompleted()
         return
     totals = Totals()
     reason: FinishReason | None = None
     failed: RunFailed | None = None
-    happens = turn(agent, toolbox, messages, run, options=options, client=client)
+    happens = turn(agent, toolbox, messages, run, options=options, client=client, pad=pad)
     async with opened(settled(happens)) as events:
         async for event in events:
             if isinstance(event, Failure):
@@ -82,6 +83,8 @@ async def answered(
             yield event
     if failed is not None:
         yield failed
+    if pad is not None and (explored := pad.usage()):
+        yield explored
     if totals.prompt or totals.completion:
         yield totals.usage()
     yield RunCompleted(reason=None if failed else reason)
@@ -95,9 +98,25 @@ def final(reason: FinishReason | None) -> FinishReason:
     return "stop" if reason in (None, "tool_calls") else reason
 
 
-def shared_names(toolbox: Toolbox, client: ClientTools) -> list[str]:
+def scratchpad(agent: Agent, toolbox: Toolbox, run: Run) -> Scratchpad | None:
+    """The scratchpad for a run, if the agent has one and one of its tools may need it."""
+    if agent.scratchpads is None:
+        return None
+    limits = toolbox.limits()
+    if not limits:
+        run.log.info("no scratchpad, because no tool that can be called has a threshold for it")
+        return None
+    return run.borrow(
+        agent.scratchpads.open(
+            limits, session_id=run.session_id, run_id=run.id, tasks=run.tasks, log=run.log
+        )
+    )
+
+
+def shared_names(toolbox: Toolbox, client: ClientTools, pad: Scratchpad | None) -> list[str]:
     """The names that tools of ours and of the client have in common."""
-    return [tool.spec.name for tool in toolbox.tools() if client.runs(tool.spec.name)]
+    tools = (*toolbox.tools(), *(pad.tools if pad else ()))
+    return [tool.spec.name for tool in tools if client.runs(tool.spec.name)]
 
 
 def collision(names: Sequence[str]) -> RunFailed:

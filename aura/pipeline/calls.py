@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from functools import partial
 from typing import TypeAlias
 
 import msgspec
 
 from aura.events import AnyEvent, ToolCalled, ToolCompleted, ToolDelegated, ToolRequested
 from aura.pipeline.allowance import Spent, within
-from aura.pipeline.compose import Failure, opened, settled
+from aura.pipeline.compose import Events, Failure, opened, settled
+from aura.pipeline.diverted import diverted
 from aura.pipeline.lanes import Lanes
-from aura.pipeline.ports import Outcome, Tool
+from aura.pipeline.ports import Outcome, Scratchpad, Tool
 from aura.pipeline.run import Run
 
 Arguments: TypeAlias = dict[str, object]
@@ -65,6 +65,7 @@ async def called(
         tool_id=call.tool_id,
         tool_name=call.tool_name,
         arguments="{}" if isinstance(arguments, Outcome) else call.arguments.strip() or "{}",
+        hidden=call.hidden,
     )
     if call.delegated:
         yield ToolDelegated(agent_id=call.agent_id, tool_id=call.tool_id, tool_name=call.tool_name)
@@ -108,6 +109,7 @@ def completed(call: ToolCalled, outcome: Outcome | None, seconds: float) -> Tool
         result=None if failed else outcome.text,
         error=outcome.text if failed else None,
         images=outcome.images,
+        hidden=call.hidden,
     )
 
 
@@ -118,13 +120,18 @@ async def calls(
     run: Run,
     parallel: int,
     timeout: float = 0.0,
+    pad: Scratchpad | None = None,
 ) -> AsyncGenerator[AnyEvent, None]:
     """Every call of one completion, at most `parallel` at a time, each with its own end and no
-    longer than `timeout`, 0 for no limit.
+    longer than `timeout`, 0 for no limit. Results that are too large go to the scratchpad.
 
     The events of one call keep their order; those of different calls interleave.
     """
-    call = partial(called, tools=tools, run=run, timeout=timeout)
+
+    def call(each: ToolCalled) -> Events:
+        events = called(each, tools, run, timeout=timeout)
+        return events if pad is None else aiter(diverted(events, pad=pad))
+
     if len(requested) == 1:  # alone it needs no task of its own
         async with opened(call(requested[0])) as events:
             async for event in events:

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
+from anyio.abc import TaskGroup
 
-from aura.events import AnyEvent, ServerStatus, ToolCalled, ToolProgressed, ToolStarted
+from aura.events import (
+    AnyEvent,
+    ScratchpadStored,
+    ScratchpadUsage,
+    ServerStatus,
+    ToolCalled,
+    ToolCompleted,
+    ToolProgressed,
+    ToolStarted,
+    TurnUsage,
+)
 
 
 class User(msgspec.Struct, frozen=True):
@@ -169,6 +180,73 @@ class Toolbox(Protocol):
 
     def statuses(self) -> tuple[ServerStatus, ...]:
         """How each MCP server behind the toolbox is doing, sorted by name."""
+        ...
+
+    def limits(self) -> Mapping[str, int]:
+        """Tools whose results belong on the scratchpad, from how many tokens on."""
+        ...
+
+
+class Diverted(NamedTuple):
+    """The end of a call as the model gets it, and where its result went, if it did not get that."""
+
+    call: ToolCompleted
+    stored: ScratchpadStored | None = None
+
+
+class Scratchpad(Protocol):
+    """Where one agent keeps large results in one run.
+
+    `rounds` are those that it gets to explore them, `guidance` is for its system prompt, `hidden`
+    says whether clients are shown nothing of the exploring.
+    """
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """The tools to explore with."""
+        ...
+
+    @property
+    def rounds(self) -> int: ...  # noqa: D102
+    @property
+    def guidance(self) -> str: ...  # noqa: D102
+    @property
+    def hidden(self) -> bool: ...  # noqa: D102
+
+    def explores(self, tool_name: str) -> bool:
+        """Whether a tool is one of these."""
+        ...
+
+    def asked(self, prompt: Prompt) -> None:
+        """The model is about to be asked this."""
+        ...
+
+    def reported(self, usage: TurnUsage) -> None:
+        """The provider said what the last prompt and its answer took."""
+        ...
+
+    async def diverted(self, call: ToolCompleted) -> Diverted:
+        """The end of a call as the model gets it. What goes wrong is part of it."""
+        ...
+
+    def usage(self) -> ScratchpadUsage | None:
+        """What was kept and read so far, unless that is nothing."""
+        ...
+
+
+class Scratchpads(Protocol):
+    """The scratchpads of an agent, one for each run."""
+
+    def open(
+        self,
+        limits: Mapping[str, int],
+        *,
+        session_id: str,
+        run_id: str,
+        tasks: TaskGroup,
+        log: Log,
+    ) -> AbstractContextManager[Scratchpad]:
+        """One for a run, whose tasks may count what was only estimated."""
         ...
 
 

@@ -26,6 +26,6 @@ async def spaced(stream: AsyncIterable[AnyEvent]) -> Events:
                 if due:
                     event = msgspec.structs.replace(event, text=BLANK_LINE + event.text)  # noqa: PLW2901
                 spoken, due = True, False
-            elif isinstance(event, ToolCompleted):
+            elif isinstance(event, ToolCompleted) and not event.hidden:
                 due = spoken
             yield event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -24,7 +25,16 @@ from aura.pipeline.calls import calls
 from aura.pipeline.compose import Failure, opened, settled
 from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools, Handover
 from aura.pipeline.nudges import with_notice
-from aura.pipeline.ports import Assistant, Message, Options, Prompt, Tool, Toolbox, ToolReply
+from aura.pipeline.ports import (
+    Assistant,
+    Message,
+    Options,
+    Prompt,
+    Scratchpad,
+    Tool,
+    Toolbox,
+    ToolReply,
+)
 from aura.pipeline.run import Run
 
 
@@ -66,6 +76,7 @@ async def turn(
     *,
     options: Options,
     client: ClientTools = NO_CLIENT_TOOLS,
+    pad: Scratchpad | None = None,
 ) -> AsyncGenerator[AnyEvent, None]:
     """Ask, run the tools that were asked for, ask again.
 
@@ -74,11 +85,12 @@ async def turn(
     one: what the turn has gathered is handed over, for the request that brings the client's part.
     """
     history = list(messages)
+    agent = agent if pad is None else _equipped(agent, pad)
     options = _one_at_a_time(options) if agent.parallel_calls == 1 else options
     seen: set[str] = set()
     for index in range(agent.turn_depth + 1):
         last = index == agent.turn_depth
-        tools = {} if last else _own(toolbox, client)
+        tools = {} if last else _own(toolbox, client, pad)
         specs = () if last else (*(tool.spec for tool in tools.values()), *client.specs)
         prompt = Prompt(
             agent_id=agent.agent_id,
@@ -87,26 +99,28 @@ async def turn(
             tools=specs,
             options=options,
         )
-        heard = Heard()
+        heard = Heard(pad)
+        heard.asked(prompt)
         async with opened(completion(agent, prompt, index, run)) as events:
             async for event in events:
                 if isinstance(event, ToolCalled):
                     if last:
                         run.log.warning("model asked for a tool in its last round", tool=event)
                         continue
-                    event = _taken(event, seen, client, run)  # noqa: PLW2901 - as it goes on
+                    event = _taken(event, seen, client, run, pad)  # noqa: PLW2901 - as it goes on
                 heard.add(event)
                 yield event
         if not heard.calls:
             return
         replies: dict[str, ToolReply] = {}
-        async with opened(_ran(heard.calls, tools, agent, run)) as events:
+        async with opened(_ran(heard.calls, tools, agent, run, pad)) as events:
             async for event in events:
                 if isinstance(event, ToolCompleted):
                     replies[event.tool_id] = reply(event)
                 yield event
-        if heard.usage is not None:
-            yield tool_usage(heard.calls, heard.usage)
+        shown = [call for call in heard.calls if not call.hidden]
+        if heard.usage is not None and shown:
+            yield tool_usage(shown, heard.usage)
         asked = Assistant(text="".join(heard.text), calls=tuple(heard.calls))
         results = [replies[call.tool_id] for call in asked.calls if not call.delegated]
         if len(results) < len(asked.calls):
@@ -119,22 +133,35 @@ def _one_at_a_time(options: Options) -> Options:
     return msgspec.structs.replace(options, parallel_tool_calls=False)
 
 
-def _own(toolbox: Toolbox, client: ClientTools) -> dict[str, Tool]:
+def _equipped(agent: Agent, pad: Scratchpad) -> Agent:
+    """The agent, told of its scratchpad and with more rounds to use it."""
+    system = f"{agent.system}\n\n{pad.guidance}".lstrip()
+    return replace(agent, system=system, turn_depth=agent.turn_depth + pad.rounds)
+
+
+def _own(toolbox: Toolbox, client: ClientTools, pad: Scratchpad | None) -> dict[str, Tool]:
     """The tools that run here. One that turned up under the name of a client's tool is left out:
     a request that collides from its start was refused."""
-    return {tool.spec.name: tool for tool in toolbox.tools() if not client.runs(tool.spec.name)}
+    tools = (*toolbox.tools(), *(pad.tools if pad else ()))
+    return {tool.spec.name: tool for tool in tools if not client.runs(tool.spec.name)}
 
 
 def _ran(
-    requested: Sequence[ToolCalled], tools: Mapping[str, Tool], agent: Agent, run: Run
+    requested: Sequence[ToolCalled],
+    tools: Mapping[str, Tool],
+    agent: Agent,
+    run: Run,
+    pad: Scratchpad | None,
 ) -> AsyncGenerator[AnyEvent, None]:
     """The calls of one completion, within the limits of the agent."""
     parallel, timeout = agent.parallel_calls, agent.per_call_timeout
-    return calls(requested, tools=tools, run=run, parallel=parallel, timeout=timeout)
+    return calls(requested, tools=tools, run=run, parallel=parallel, timeout=timeout, pad=pad)
 
 
-def _taken(call: ToolCalled, seen: set[str], client: ClientTools, run: Run) -> ToolCalled:
-    """A call as it goes on: with an id of its own.
+def _taken(
+    call: ToolCalled, seen: set[str], client: ClientTools, run: Run, pad: Scratchpad | None
+) -> ToolCalled:
+    """A call as it goes on: with an id of its own, and hidden if it only explores the scratchpad.
 
     The id of a call that goes to the client is ours and cannot be guessed: who sends it back gets
     the rest of the turn.
@@ -142,16 +169,24 @@ def _taken(call: ToolCalled, seen: set[str], client: ClientTools, run: Run) -> T
     if client.runs(call.tool_name):
         tool_id = run.sources.ids("call_")
         call = msgspec.structs.replace(call, tool_id=tool_id, delegated=True)
+    elif pad is not None and pad.hidden and pad.explores(call.tool_name):
+        call = msgspec.structs.replace(call, hidden=True)
     return distinct(call, seen)
 
 
 class Heard:
-    """What one completion said, as far as the next one needs it."""
+    """What one completion said, as far as the next one and the scratchpad need it."""
 
-    def __init__(self) -> None:
+    def __init__(self, pad: Scratchpad | None = None) -> None:
+        self._pad = pad
         self.text: list[str] = []
         self.calls: list[ToolCalled] = []
         self.usage: TurnUsage | None = None
+
+    def asked(self, prompt: Prompt) -> None:
+        """The completion is about to begin."""
+        if self._pad is not None:
+            self._pad.asked(prompt)
 
     def add(self, event: AnyEvent) -> None:
         """Count one event of the completion."""
@@ -162,6 +197,8 @@ class Heard:
                 self.calls.append(event)
             case TurnUsage():
                 self.usage = event
+                if self._pad is not None:
+                    self._pad.reported(event)
             case _:
                 pass
 

@@ -15,6 +15,7 @@ from aura.events import (
     ToolCalled,
     ToolCompleted,
     ToolDelegated,
+    ToolRequested,
     TurnUsage,
     Usage,
 )
@@ -65,6 +66,8 @@ def frames(event: AnyEvent) -> int:
     match event:
         case TextDelta():
             return 1
+        case ToolCalled(hidden=True) | ToolRequested(hidden=True) | ToolCompleted(hidden=True):
+            return 0
         case ToolCalled():
             return 2 if event.delegated else 1
         case ToolCompleted():
@@ -107,7 +110,7 @@ class Numbering:
                 self._theirs += 1
                 first = self._first()
                 return Entry(seq=seq, at=at, event=event, first=first, index=self._theirs - 1)
-            case ToolCalled():
+            case ToolCalled(hidden=False):
                 first = self._shows_calls and self._first()
                 index = self._ours[event.tool_id] = len(self._ours)
                 return Entry(seq=seq, at=at, event=event, first=first, index=index)

@@ -64,6 +64,7 @@ class Unfinished:
                 duration_ms=round((at - begun) * 1000),
                 success=False,
                 error=f"ToolCallError: abandoned, because the run ended: {failure.message}",
+                hidden=call.hidden,
             )
         for completion in self._completions.values():
             yield CompletionEnded(agent_id=completion.agent_id, index=completion.index)

@@ -18,6 +18,8 @@ from aura.events import (
     ReasoningDelta,
     RunCompleted,
     RunFailed,
+    ScratchpadStored,
+    ScratchpadUsage,
     SessionInfo,
     Stopped,
     TextDelta,
@@ -75,6 +77,8 @@ class Frames:
         leaves it out."""
         if isinstance(entry.event, TextDelta) and entry.seq > after:  # the short way
             return self._delta(entry.seq, _text(entry.event.text), first=entry.first)
+        if not entry.frames:
+            return b""
         return b"".join(
             frame for seq, frame in enumerate(self._frames(entry), entry.seq) if seq > after
         )
@@ -102,6 +106,8 @@ class Frames:
                 CompletionDelayed()
                 | McpStatus()
                 | RunFailed()
+                | ScratchpadStored()
+                | ScratchpadUsage()
                 | ToolProgressed()
                 | ToolStarted()
                 | ToolUsage()

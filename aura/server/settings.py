@@ -24,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     streaming_buffer_size: int = 400
     aura_custom_events: bool = False
     aura_emit_reasoning: bool = False
+    aura_emit_scratchpad_tool_events: bool = False
     aura_event_frames: EventFrames = "merged"
     error_style: ErrorStyle = "frame"
     streaming_timeout_secs: float = 900.0

@@ -32,12 +32,20 @@ class Inventory(BaseModel):
     items: list[Item]
 
 
+PARTS = ("brackets", "filters", "fuses", "hinges", "panels", "pumps", "relays", "seals", "valves")
+
 STOCK = (
     Item(name="bolts", warehouse="north", count=1200),
     Item(name="cables", warehouse="north", count=85),
     Item(name="drives", warehouse="south", count=14),
     Item(name="fans", warehouse="south", count=230),
+    *(
+        Item(name=f"{part}-{size}", warehouse="central", count=len(part) * size * 37 % 211)
+        for part in PARTS
+        for size in range(1, 301)
+    ),
 )
+"""Two small warehouses, and one whose listing is too long to be read."""
 
 
 def shown(value: float) -> str:
@@ -73,7 +81,7 @@ def divide(a: float, b: float) -> str:
 
 @server.tool()
 def list_inventory(warehouse: str | None = None) -> Inventory:
-    """List what is on stock, in one warehouse (north or south) or in both."""
+    """List what is on stock, in one warehouse (north, south or central) or in all of them."""
     return Inventory(items=list(STOCK) if warehouse is None else stored(warehouse))
 
 
@@ -81,7 +89,7 @@ def stored(warehouse: str) -> list[Item]:
     """What one warehouse has. Raises `ToolError` when there is no such warehouse."""
     if found := [item for item in STOCK if item.warehouse == warehouse]:
         return found
-    raise ToolError(f"no warehouse {warehouse!r}: one of 'north', 'south'")
+    raise ToolError(f"no warehouse {warehouse!r}: one of 'north', 'south', 'central'")
 
 
 @server.tool()

@@ -98,9 +98,9 @@ REFUSED = [
     ("typo", "turn_dept = 3", "parse", ["unknown field `turn_dept`", "did you mean `turn_depth`"]),
     (
         "later",
-        "scratchpad = { enabled = true }",
+        "skills = {}",
         "parse",
-        ["unknown field `scratchpad`", "not supported by this version"],
+        ["unknown field `skills`", "not supported by this version"],
     ),
     ("empty-name", 'name = " "', "validation", ["`name` of [agent] must not be empty"]),
     ("no-calls", "max_parallel_tool_calls = 0", "validation", ["must be at least 1", "0"]),
@@ -143,7 +143,6 @@ WARNED = [
         "[[vector_stores]]\nx = 1",
         ["vector_stores", "not supported by this version"],
     ),
-    ("later-key", 'memory_dir = "x"', ["memory_dir", "not supported by this version"]),
 ]
 
 

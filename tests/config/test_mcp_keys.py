@@ -148,11 +148,6 @@ WARNED = [
         LOC + 'cmd = ["x"]\nidle_timeout_secs = 5',
         ["idle_timeout_secs", "transport = 'http_streamable' or 'sse'"],
     ),
-    (
-        "E18",
-        HUB + "scratchpad = {}",
-        ["mcp.servers.hub.scratchpad", "not supported by this version"],
-    ),
     ("other-transport", HUB + 'cmd = ["x"]', ["mcp.servers.hub.cmd", "transport = 'stdio'"]),
 ]
 

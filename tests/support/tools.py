@@ -64,6 +64,7 @@ class ScriptedToolbox:
     scripted: tuple[Tool, ...] = ()
     servers: tuple[ServerStatus, ...] = ()
     offered: tuple[Offer, ...] = ()
+    large: Mapping[str, int] = field(default_factory=dict)
 
     def open(self, headers: Mapping[str, str]) -> AbstractContextManager[ScriptedToolbox]:
         del headers
@@ -74,6 +75,9 @@ class ScriptedToolbox:
 
     def tools(self) -> tuple[Tool, ...]:
         return self.scripted
+
+    def limits(self) -> Mapping[str, int]:
+        return self.large
 
     def offers(self) -> tuple[Offer, ...]:
         return self.offered

@@ -28,3 +28,9 @@ def allowed(patterns: Sequence[str] | None, name: str) -> bool:
     """Whether a filter lets a name through; no filter lets everything through, an empty one
     nothing."""
     return patterns is None or any(matches(pattern, name) for pattern in patterns)
+
+
+def longest(limits: Sequence[tuple[str, int]], name: str) -> int | None:
+    """The limit of the longest pattern that fits a name; of several the smallest."""
+    fitting = [(-len(pattern), limit) for pattern, limit in limits if matches(pattern, name)]
+    return min(fitting)[1] if fitting else None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from aura.adapters.mcp.globs import allowed
+from aura.adapters.mcp.globs import allowed, longest
 from aura.adapters.mcp.link import Arguments, Item, Link, Listed
 from aura.adapters.mcp.names import LONGEST_IN_LOG, distinct
 from aura.adapters.mcp.pool import Pool
@@ -24,13 +24,17 @@ class Choice:
 
     `mcp_filter` are globs over names; `None` lets every tool through. `built_in` come first, and
     keep their names whatever servers offer. `strict` shows schemas in the part of JSON Schema that
-    strict providers take. A model that takes only `most` tools gets the first ones.
+    strict providers take. A model that takes only `most` tools gets the first ones. `limits` are,
+    for a server, globs with the tokens from which on results of its tools belong on the scratchpad;
+    `reserved` are names for other tools than those of servers.
     """
 
     mcp_filter: Sequence[str] | None = None
     built_in: tuple[Tool, ...] = ()
     strict: bool = False
     most: int | None = None
+    limits: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
+    reserved: tuple[str, ...] = ()
 
 
 class Toolset:
@@ -107,6 +111,15 @@ class McpToolbox:
         """What there is to know about the tools of servers."""
         return tuple(tool.offer for tool in self.tools() if isinstance(tool, McpTool))
 
+    def limits(self) -> Mapping[str, int]:
+        """Tools whose results belong on the scratchpad, from how many tokens on."""
+        limits = {
+            tool.spec.name: longest(self._choice.limits.get(tool.server_name, ()), tool.spec.name)
+            for tool in self.tools()
+            if isinstance(tool, McpTool)
+        }
+        return {name: limit for name, limit in limits.items() if limit is not None}
+
     def _offered(self) -> tuple[McpTool, ...]:
         """The tools of servers that the filter lets through.
 
@@ -116,7 +129,7 @@ class McpToolbox:
         known = [(link, listed) for link in self._links for listed in link.known]
         names = distinct(
             [(link.server.name, listed.name) for link, listed in known],
-            reserved=[tool.spec.name for tool in self._choice.built_in],
+            reserved=[*(tool.spec.name for tool in self._choice.built_in), *self._choice.reserved],
         )
         tools: list[McpTool] = []
         for name, (link, listed) in zip(names, known, strict=True):
@@ -129,7 +142,7 @@ class McpToolbox:
 
     def _limited(self, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
         most = self._choice.most
-        if most is None or len(tools) <= most:
+        if most is None or len(tools) <= (most := most - len(self._choice.reserved)):
             return tools
         self._told.too_many(most, [tool.spec.name for tool in tools[most:]])
         return tools[:most]
@@ -146,10 +159,15 @@ class McpTool:
         self._strict = strict
 
     @property
+    def server_name(self) -> str:
+        """Whose tool it is."""
+        return self._link.server.name
+
+    @property
     def offer(self) -> Offer:
         """What there is to know about the tool."""
         return Offer(
-            server_name=self._link.server.name,
+            server_name=self.server_name,
             own_name=self._listed.name,
             spec=self.spec,
             changes=self._listed.changes if self._strict else (),

@@ -1,0 +1,1 @@
+"""Large results of tools, kept in files that a model explores piece by piece."""

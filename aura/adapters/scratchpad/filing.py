@@ -1,0 +1,227 @@
+"""Putting the text of a result into files: the result itself, and companions for long texts in it.
+
+Runs as a program, too: formatting and searching a large text would keep the whole process from
+doing anything else. So it imports nothing of ours but its neighbour `formats`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+if __name__ == "__main__":  # as a program it is found by its path, and so is its neighbour
+    sys.path.insert(0, str(Path(__file__).parent))
+    from formats import (  # type: ignore[import-not-found]
+        EXTENSIONS,
+        Format,
+        is_markdown,
+        laid_out,
+        pretty_json,
+    )
+else:
+    from aura.adapters.scratchpad.formats import (
+        EXTENSIONS,
+        Format,
+        is_markdown,
+        laid_out,
+        pretty_json,
+    )
+
+SHORTEST_COMPANION = 10
+"""Lines that a text in JSON must have to get a file of its own."""
+
+MOST_COMPANIONS = 16
+
+FULL = 200
+"""The exit status of the program when there is not enough room for the files."""
+
+_TEXT = re.compile(rb'^( +)(?:"((?:[^"\\]|\\.)*+)": )?("(?:[^"\\]|\\.)*+"),?$', re.MULTILINE)
+_SIGN = re.compile(rb'\\[n"]')
+_CONTAINER = re.compile(rb'( *)(?:"((?:[^"\\]|\\.)*+)": )?[{\[]$')
+
+
+class Companion(msgspec.Struct, frozen=True):
+    """The file of a text that is a value in JSON; `path` says which one."""
+
+    file: str
+    path: str
+    lines: int
+    format: Format
+
+
+class Filed(msgspec.Struct, frozen=True):
+    """The file of a result. `size` counts bytes, those of companions included."""
+
+    file: str
+    lines: int
+    size: int
+    format: Format
+    records: int | None = None
+    companions: tuple[Companion, ...] = ()
+
+
+class Full(Exception):
+    """Raised when the files would take more room than there is."""
+
+
+def file_away(directory: int, base: str, data: bytes, room: int | None) -> Filed:
+    """Write a text and its companions into an open directory, with at most `room` bytes in all;
+    `base` is the name without its extension. A name that is taken gets the new content.
+
+    Raises `Full` and `OSError`; then nothing is left of it.
+    """
+    laid = laid_out(data)
+    texts = list(_companions(laid.data, base)) if laid.format == "json" else []
+    size = len(laid.data) + sum(len(text) for _, text in texts)
+    if room is not None and size > room:
+        raise Full
+    name = f"{base}.{EXTENSIONS[laid.format]}"
+    written: list[str] = []
+    try:
+        for companion, text in texts:
+            written.append(companion.file)
+            write(directory, companion.file, text)
+        written.append(name)
+        write(directory, name, laid.data)
+    except BaseException:
+        for each in written:
+            discard(directory, each)
+        raise
+    return Filed(
+        name,
+        lines_of(laid.data),
+        size,
+        laid.format,
+        laid.records,
+        tuple(companion for companion, _ in texts),
+    )
+
+
+def write(directory: int, name: str, data: bytes) -> None:
+    """Write a file whole or not at all: nobody sees it before it is complete."""
+    beginning = f".{os.urandom(8).hex()}.part"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    descriptor = os.open(beginning, flags, 0o600, dir_fd=directory)
+    try:
+        with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+        os.rename(beginning, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        discard(directory, beginning)
+        raise
+
+
+def discard(directory: int, name: str) -> None:
+    """Remove a file, if it is there."""
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=directory)
+
+
+def lines_of(data: bytes) -> int:
+    """How many lines a text has; the end of the last one need not be marked."""
+    return data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+
+
+def _companions(pretty: bytes, base: str) -> Iterator[tuple[Companion, bytes]]:
+    """The texts of several lines in pretty-printed JSON, where each is on one line."""
+    found = 0
+    taken = set[str]()
+    for match in _long_texts(pretty):
+        text = msgspec.json.decode(match[3], type=str).encode("utf-8", "replace")
+        pretty_text = pretty_json(text)
+        data = pretty_text or text
+        if lines_of(data) < SHORTEST_COMPANION:
+            continue
+        form: Format = "json" if pretty_text else "markdown" if is_markdown(text) else "text"
+        path = _path_of(pretty, match)
+        slug = _slug(path, taken)
+        yield Companion(f"{base}.{slug}.{EXTENSIONS[form]}", path, lines_of(data), form), data
+        found += 1
+        if found == MOST_COMPANIONS:
+            return
+
+
+def _long_texts(pretty: bytes) -> Iterator[re.Match[bytes]]:
+    """The lines with a text that has line breaks in it; or JSON, which may have had none."""
+    place = 0
+    while sign := _SIGN.search(pretty, place):
+        start = pretty.rfind(b"\n", 0, sign.start()) + 1
+        place = pretty.find(b"\n", start)
+        place = len(pretty) if place < 0 else place
+        if match := _TEXT.match(pretty, start, place):
+            yield match
+
+
+def _path_of(pretty: bytes, match: re.Match[bytes]) -> str:
+    """Where in the document a value is: the containers around it are the lines above that are
+    indented less."""
+    steps: list[str] = []
+    depth, key, line = len(match[1]), match[2], match.start()
+    while True:
+        parent = _line_above(pretty, line, depth - 2)
+        steps.append(_index_or_key(pretty, key, parent, line, depth))
+        if depth <= 2:
+            return "$" + "".join(reversed(steps))
+        opened = _CONTAINER.match(pretty, parent, pretty.index(b"\n", parent))
+        if opened is None:
+            return "$" + "".join(reversed(steps))
+        depth, key, line = depth - 2, opened[2], parent
+
+
+def _line_above(pretty: bytes, line: int, depth: int) -> int:
+    """The start of the nearest line above that opens something at this depth."""
+    if not depth:
+        return 0
+    margin = b"\n" + b" " * depth
+    place = line
+    while (place := pretty.rfind(margin, 0, place)) > 0:
+        if pretty[place + len(margin)] not in b" ]}":
+            return place + 1
+    return 0
+
+
+def _index_or_key(pretty: bytes, key: bytes | None, parent: int, line: int, depth: int) -> str:
+    if key is None:
+        elements = re.compile(rb"\n {%d}(?=[^ \]}])" % depth)
+        return f"[{len(elements.findall(pretty, parent, line))}]"
+    name = msgspec.json.decode(b'"' + key + b'"', type=str)
+    if re.fullmatch(r"[A-Za-z_][\w-]*", name):
+        return f".{name}"
+    return f"[{msgspec.json.encode(name).decode()}]"
+
+
+def _slug(path: str, taken: set[str]) -> str:
+    """A part of a file name for a path; two paths never share one."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", path.lstrip("$.")).strip("_")[:60] or "_"
+    slug, copy = plain, 1
+    while slug in taken:
+        copy += 1
+        slug = f"{plain}-{copy}"
+    taken.add(slug)
+    return slug
+
+
+def main() -> int:
+    """File away what standard input has, as the arguments say; tell on standard output."""
+    directory, base, room = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    data = sys.stdin.buffer.read()
+    try:
+        filed = file_away(directory, base, data, room if room >= 0 else None)
+    except Full:
+        return FULL
+    except OSError as error:
+        return error.errno or 1
+    sys.stdout.buffer.write(msgspec.json.encode(filed))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

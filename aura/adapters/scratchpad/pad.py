@@ -1,0 +1,253 @@
+"""The scratchpad of one agent in one run: what is diverted there, and what looking costs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import anyio
+import anyio.to_thread
+import msgspec
+from anyio.abc import TaskGroup
+
+from aura.adapters.scratchpad.budget import Budget, Window
+from aura.adapters.scratchpad.explore import exploring
+from aura.adapters.scratchpad.extract import Counter
+from aura.adapters.scratchpad.filing import Filed, Full
+from aura.adapters.scratchpad.handle import Handle
+from aura.adapters.scratchpad.place import Place
+from aura.adapters.scratchpad.pointer import GUIDANCE, failed, pointer
+from aura.adapters.scratchpad.preview import preview
+from aura.adapters.scratchpad.text import Texts
+from aura.adapters.scratchpad.tools import NAMES
+from aura.adapters.scratchpad.writing import filed_away
+from aura.events import MAIN, ScratchpadStored, ScratchpadUsage, ToolCompleted, TurnUsage
+from aura.pipeline.ports import Diverted, Log, Prompt, Tool
+
+GROWTH = 4
+"""How many times as large as the text its file and companions may be, when room is made."""
+
+
+class Tokens(Counter, Protocol):
+    """Counts, and says roughly how many there are in a large text without counting them all."""
+
+    def estimate(self, text: str) -> tuple[int, bool]:
+        """About how many, and whether they were counted."""
+        ...
+
+
+class Loaded(Protocol):
+    """Something that takes a while to load."""
+
+    def want(self) -> None:
+        """Have it loaded, in time for `get`."""
+        ...
+
+    async def get(self) -> Tokens:
+        """It, once it is there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an agent's scratchpad is like. `window` is that of its model in tokens, of which the
+    share `margin` stays free; `per_call` bounds what one call may give."""
+
+    place: Place
+    tokens: Loaded
+    window: int
+    margin: float
+    per_call: int
+    rounds: int
+    hidden: bool
+
+
+class Weighed(NamedTuple):
+    """A result: its tokens, whether they were all counted, and, if it has to go, what is kept."""
+
+    tokens: int
+    exact: bool
+    data: bytes | None = None
+
+
+class Pad:
+    """Implements `Scratchpad` of `aura.pipeline.ports`, and the shelf that the tools look into.
+
+    `limits` says for a tool from how many tokens on its results are diverted.
+    """
+
+    guidance = GUIDANCE
+
+    def __init__(
+        self,
+        settings: Settings,
+        limits: Mapping[str, int],
+        *,
+        session_id: str,
+        run_id: str,
+        tasks: TaskGroup,
+        log: Log,
+    ) -> None:
+        self.budget = Budget(
+            window=settings.window, margin=settings.margin, per_call=settings.per_call
+        )
+        self.rounds = settings.rounds
+        self.hidden = settings.hidden
+        self.tools: tuple[Tool, ...] = exploring(self)
+        self._settings = settings
+        self._limits = limits
+        self._names = (session_id, run_id)
+        self._tasks = tasks
+        self._log = log
+        self._turn = anyio.Lock()
+        self._handle: Handle | None = None
+        self._texts: Texts | None = None
+        self._prompt: Prompt | None = None
+        self._reported = False
+        self._intercepted = 0
+
+    def close(self) -> None:
+        """Let go of the directory; the files stay."""
+        if self._handle is not None:
+            self._handle.close()
+
+    def explores(self, tool_name: str) -> bool:
+        """Whether a tool is one of those that look into files."""
+        return tool_name in NAMES
+
+    def asked(self, prompt: Prompt) -> None:
+        """The model is about to be asked this."""
+        self._prompt = prompt
+
+    def reported(self, usage: TurnUsage) -> None:
+        """The provider said what the last prompt and its answer took."""
+        if tokens := usage.prompt_tokens + usage.completion_tokens:
+            self._reported = True
+            self.budget.reported(tokens)
+
+    def usage(self) -> ScratchpadUsage | None:
+        """What was put there and read so far, unless that is nothing."""
+        if not self._intercepted and not self.budget.extracted:
+            return None
+        return ScratchpadUsage(
+            agent_id=MAIN,
+            tokens_intercepted=self._intercepted,
+            tokens_extracted=self.budget.extracted,
+        )
+
+    async def counter(self) -> Tokens:
+        """Counts as the provider does."""
+        return await self._settings.tokens.get()
+
+    async def texts(self) -> Texts:
+        """The files of the run. Raises `OSError`."""
+        await self._directory()
+        assert self._texts is not None  # noqa: S101 - the directory is open
+        return self._texts
+
+    async def settled(self) -> Window:
+        """The window; as long as the provider reports nothing, the prompt is counted instead."""
+        prompt, self._prompt = self._prompt, None
+        if prompt is not None and not self._reported:
+            counter = await self.counter()
+            self.budget.reported(await anyio.to_thread.run_sync(counter.count, _text_of(prompt)))
+        return self.budget.window
+
+    async def diverted(self, call: ToolCompleted) -> Diverted:
+        """The end of a call as the model gets it: with a pointer, if the result is too large."""
+        if call.tool_name in NAMES:
+            return Diverted(call)
+        counter, window = await self.counter(), await self.settled()
+        text = call.result or call.error or ""
+        limit = self._limits.get(call.tool_name) if call.success else None
+        bound = None if limit is None else min(limit, window.remaining + 1)
+        weighed = await anyio.to_thread.run_sync(partial(_weighed, counter, text, bound))
+        if weighed.data is None:
+            self.budget.add(weighed.tokens)
+            return Diverted(call)
+        shown, stored = await self._kept(call, weighed, weighed.data, counter)
+        self.budget.add(await anyio.to_thread.run_sync(counter.count, shown))
+        if stored is not None:
+            self._intercepted += weighed.tokens
+            if not weighed.exact:
+                self._tasks.start_soon(self._corrected, text, weighed.tokens, counter)
+        return Diverted(msgspec.structs.replace(call, result=shown), stored)
+
+    async def _kept(
+        self, call: ToolCompleted, weighed: Weighed, data: bytes, counter: Tokens
+    ) -> tuple[str, ScratchpadStored | None]:
+        """What the model reads instead, and where the text is, if it could be kept."""
+        tokens = f"{weighed.tokens:,}" if weighed.exact else f"about {weighed.tokens:,}"
+        base = f"task_0--{call.tool_name}-0-{hashlib.blake2s(data, digest_size=4).hexdigest()}"
+        try:
+            handle, place = await self._directory(), self._settings.place
+            room = await anyio.to_thread.run_sync(place.room, GROWTH * len(data))
+            with handle.lent() as directory:
+                filed = await filed_away(directory, base, data, room)
+            place.added(filed.size)
+            texts = await self.texts()
+            shown = await anyio.to_thread.run_sync(
+                partial(_pointer, call.tool_name, filed, tokens, texts, counter)
+            )
+        except (OSError, Full) as error:
+            reason = _reason(error)
+            self._log.error("scratchpad failed", tool=call.tool_name, reason=reason)
+            return failed(call.tool_name, tokens, reason), None
+        return shown, ScratchpadStored(
+            agent_id=call.agent_id,
+            tool_id=call.tool_id,
+            tool_name=call.tool_name,
+            file=filed.file,
+            format=filed.format,
+            tokens=weighed.tokens,
+            exact=weighed.exact,
+            lines=filed.lines,
+            size=filed.size,
+            companions=tuple(each.file for each in filed.companions),
+        )
+
+    async def _directory(self) -> Handle:
+        """The directory of the run, made when it is first needed."""
+        async with self._turn:
+            if self._handle is None:
+                descriptor = await anyio.to_thread.run_sync(self._settings.place.open, *self._names)
+                self._handle = Handle(descriptor)
+                self._texts = Texts(self._handle)
+            return self._handle
+
+    async def _corrected(self, text: str, estimated: int, counter: Tokens) -> None:
+        """Count what was only estimated, while the run goes on."""
+        count = await anyio.to_thread.run_sync(counter.count, text, abandon_on_cancel=True)
+        self._intercepted += count - estimated
+
+
+def _weighed(counter: Tokens, text: str, bound: int | None) -> Weighed:
+    """Whether a result has as many tokens as it may not have."""
+    if bound is None or not counter.exceeds(text, bound - 1):
+        return Weighed(*counter.estimate(text))
+    tokens, exact = counter.estimate(text)
+    return Weighed(tokens, exact, text.encode("utf-8", "replace"))
+
+
+def _pointer(tool: str, filed: Filed, tokens: str, texts: Texts, counter: Tokens) -> str:
+    with texts.open(filed.file) as text:
+        shown = preview(text, filed.format, counter)
+    return pointer(tool, filed, tokens, shown)
+
+
+def _reason(error: OSError | Full) -> str:
+    """Why a text could not be kept. Names no path."""
+    if isinstance(error, Full):
+        return "the scratchpads have as much room as `scratchpad_max_bytes` allows"
+    return os.strerror(error.errno) if error.errno else "the disk failed"
+
+
+def _text_of(prompt: Prompt) -> str:
+    """Everything that a prompt has tokens for."""
+    tools = msgspec.json.encode(prompt.tools).decode()
+    messages = msgspec.json.encode(prompt.messages).decode()
+    return f"{prompt.system}\n{tools}\n{messages}"

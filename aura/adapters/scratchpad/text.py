@@ -1,0 +1,210 @@
+"""A file of the scratchpad, read by lines; an index makes every part of a large one near.
+
+Files are read, not mapped: one that is cut short under our feet gives an error, no crash.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from array import array
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import NamedTuple
+
+from aura.adapters.scratchpad.handle import Handle
+from aura.adapters.scratchpad.refusals import ToolFailed
+
+BLOCK = 64 * 1024
+"""Bytes between two entries of the index."""
+
+PIECE = 512 * 1024
+"""Bytes that are read and searched at once: what searches them lets nobody else run meanwhile."""
+
+MOST_INDEXED = 32
+"""Files of a run whose indexes are kept."""
+
+TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+
+
+class Version(NamedTuple):
+    """What tells that a file is no longer the one that was indexed."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+
+
+class Piece(NamedTuple):
+    """Whole lines of a file, and the byte that they begin at."""
+
+    start: int
+    data: bytes
+
+
+class Index:
+    """How many lines end up to each block of a file, and what was found out about its parts."""
+
+    def __init__(self, descriptor: int, version: Version) -> None:
+        self.version = version
+        self.known: dict[tuple[object, ...], object] = {}
+        self._ends = array("Q")
+        ends, last = 0, b"\n"
+        for start in range(0, version.size, BLOCK):
+            data = _read(descriptor, start, min(BLOCK, version.size - start))
+            ends += data.count(b"\n")
+            last = data[-1:]
+            self._ends.append(ends)
+        self.ends = ends
+        self.lines = ends + (last != b"\n")
+
+    def block_of(self, line: int) -> tuple[int, int]:
+        """The block in which so many lines have ended, and how many have before it."""
+        block = bisect_left(self._ends, line)
+        return block, self._ends[block - 1] if block else 0
+
+    def ends_before(self, block: int) -> int:
+        """How many lines end before a block."""
+        return self._ends[block - 1] if block else 0
+
+
+class Text:
+    """An open file, with its index."""
+
+    def __init__(self, name: str, descriptor: int, index: Index) -> None:
+        self.name = name
+        self.index = index
+        self._descriptor = descriptor
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return self.index.version.size
+
+    @property
+    def lines(self) -> int:
+        """How many lines it has."""
+        return self.index.lines
+
+    def start_of(self, line: int) -> int:
+        """The byte at which a line begins, counted from 1; the end of the file for those behind
+        the last one."""
+        if line <= 1:
+            return 0
+        if line > self.index.ends + 1:
+            return self.size
+        block, ended = self.index.block_of(line - 1)
+        data = self.read(block * BLOCK, BLOCK)
+        left = line - 1 - ended
+        return block * BLOCK + bisect_left(
+            range(len(data)), left, key=lambda at: data.count(b"\n", 0, at)
+        )
+
+    def line_at(self, byte: int) -> int:
+        """The number of the line that a byte is in, counted from 1."""
+        block = byte // BLOCK
+        start = block * BLOCK
+        return self.index.ends_before(block) + self.read(start, byte - start).count(b"\n") + 1
+
+    def read(self, start: int, length: int) -> bytes:
+        """Some bytes, or those that there are up to the end."""
+        return _read(self._descriptor, start, min(length, self.size - start))
+
+    def between(self, first: int, last: int, most: int) -> bytes | None:
+        """The lines from one to another, both included; nothing if they take more bytes."""
+        start, end = self.start_of(first), self.start_of(last + 1)
+        return self.read(start, end - start) if end - start <= most else None
+
+    def pieces(self, start: int = 0, end: int | None = None) -> Iterator[Piece]:
+        """The lines from a byte on, which begins one, up to another; a line that is longer than a
+        piece is whole all the same."""
+        end = self.size if end is None else end
+        length = PIECE
+        while start < end:
+            data = self.read(start, min(length, end - start))
+            if start + len(data) < end:
+                data = data[: data.rfind(b"\n") + 1]
+            if not data:
+                length *= 2
+                continue
+            yield Piece(start, data)
+            start += len(data)
+            length = PIECE
+
+
+class Texts:
+    """The files in a directory, which is open; their indexes are kept for the next call."""
+
+    def __init__(self, directory: Handle) -> None:
+        self._directory = directory
+        self._indexes: OrderedDict[Version, Index] = OrderedDict()
+        self._lock = Lock()
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Text]:
+        """A file for the time of the block. Raises `ToolFailed` and `OSError`.
+
+        Only names that are in the directory itself, and no links: so nothing has to be checked
+        that could be different a moment later.
+        """
+        plain = self._plain(name)
+        with self._directory.lent() as directory:
+            descriptor = os.open(plain, TO_READ, dir_fd=directory)
+        try:
+            info = os.fstat(descriptor)
+            if not stat.S_ISREG(info.st_mode):
+                raise ToolFailed(f"{name!r} is not a file.")
+            version = Version(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
+            yield Text(name, descriptor, self._index(descriptor, version))
+        finally:
+            os.close(descriptor)
+
+    def names(self) -> list[str]:
+        """The files that there are."""
+        with self._directory.lent() as directory:
+            names = os.listdir(directory)  # noqa: PTH208 - of a descriptor
+        return sorted(name for name in names if not name.startswith("."))
+
+    def companions(self, name: str) -> list[str]:
+        """The files with texts that are in this one."""
+        stem = name.rpartition(".")[0] + "."
+        return [each for each in self.names() if each.startswith(stem) and each != name]
+
+    def _plain(self, name: str) -> str:
+        plain = name.removeprefix("./")
+        if "/" in plain or "\\" in plain or plain.startswith(".") or not plain.isprintable():
+            raise ToolFailed(
+                f"{name[:200]!r} is outside the scratchpad. Give the name of a file as a"
+                " `[scratchpad: ...]` message does, without directories."
+            )
+        try:
+            plain.encode()
+        except UnicodeEncodeError:
+            raise ToolFailed("The name of the file is not valid Unicode.") from None
+        return plain
+
+    def _index(self, descriptor: int, version: Version) -> Index:
+        with self._lock:
+            index = self._indexes.pop(version, None)
+        index = index or Index(descriptor, version)
+        with self._lock:
+            self._indexes[version] = index
+            while len(self._indexes) > MOST_INDEXED:
+                self._indexes.popitem(last=False)
+        return index
+
+
+def _read(descriptor: int, start: int, length: int) -> bytes:
+    """Exactly so many bytes. Raises `OSError` (ESTALE) when the file has become shorter."""
+    data = os.pread(descriptor, length, start)
+    while len(data) < length:
+        more = os.pread(descriptor, length - len(data), start + len(data))
+        if not more:
+            raise OSError(errno.ESTALE, "the file changed while it was read")
+        data += more
+    return data

@@ -1,0 +1,198 @@
+"""JSON that was written with two blanks of indentation, explored without reading all of it.
+
+In such a file every value begins on a line of its own and its depth is its indentation, so the
+members of a container are the lines that are indented by two more than it.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from aura.adapters.scratchpad.paths import Step
+from aura.adapters.scratchpad.refusals import ToolFailed
+from aura.adapters.scratchpad.text import PIECE, Text
+
+Kind: TypeAlias = Literal["object", "array", "string", "number", "bool", "null"]
+
+KINDS: dict[int, Kind] = {
+    ord("{"): "object",
+    ord("["): "array",
+    ord('"'): "string",
+    ord("t"): "bool",
+    ord("f"): "bool",
+    ord("n"): "null",
+}
+
+WORTH_KEEPING = 64 * 1024
+"""Bytes of a container whose members are remembered."""
+
+USUAL_KEY = 256
+"""Bytes of a line that are read to learn its key, unless that takes more."""
+
+_KEY = re.compile(rb'"((?:[^"\\]|\\.)*+)": (.)', re.DOTALL)
+
+
+class Node(NamedTuple):
+    """A value: the bytes that it is written in, how deep it is, what it is, and its key in an
+    object."""
+
+    start: int
+    end: int
+    depth: int
+    kind: Kind
+    key: str = ""
+
+    @property
+    def size(self) -> int:
+        """The length of its JSON text in bytes, indentation included."""
+        return self.end - self.start
+
+
+class Members(NamedTuple):
+    """Where the lines of the members of a container begin, and for an object the number of the
+    last one under each key."""
+
+    starts: array[int]
+    numbers: dict[str, int]
+
+
+NO_MEMBERS = Members(array("Q"), {})
+
+
+class Missing(Exception):
+    """Raised when a path leads nowhere: `at` is the last value on it, reached by `done` steps."""
+
+    def __init__(self, at: Node, done: int) -> None:
+        super().__init__(at, done)
+        self.at = at
+        self.done = done
+
+
+class Tree:
+    """The document in a file. Raises `ToolFailed` if there is none; every method can raise
+    `OSError`."""
+
+    def __init__(self, text: Text) -> None:
+        first = text.read(0, 1)
+        if first not in (b"{", b"[") or not text.name.endswith(".json"):
+            raise ToolFailed(
+                f"{text.name!r} is not JSON. Explore it with head, grep, slice or read"
+                " (and with schema, if it is markdown)."
+            )
+        self.root = Node(0, text.size, 0, KINDS[first[0]])
+        self._text = text
+
+    def at(self, steps: Sequence[Step]) -> Node:
+        """The value at the end of a path. Raises `Missing`."""
+        node = self.root
+        for done, step in enumerate(steps):
+            found = self._member(node, step)
+            if found is None:
+                raise Missing(node, done)
+            node = found
+        return node
+
+    def count(self, node: Node) -> int:
+        """How many members an object or a list has."""
+        return len(self._members(node).starts)
+
+    def members(self, node: Node, first: int = 0, last: int | None = None) -> Iterator[Node]:
+        """The members of a container in their order, or those of a range, the last one left out."""
+        starts = self._members(node).starts
+        for number in range(first, len(starts) if last is None else min(last, len(starts))):
+            yield self._node(node, starts, number)
+
+    def keys(self, node: Node, most: int) -> list[str]:
+        """The first keys of an object."""
+        return [member.key for member in self.members(node, 0, most)]
+
+    def batches(self, node: Node, first: int, last: int) -> Iterator[bytes]:
+        """The elements of a list from one to another, the last one left out, as shorter lists."""
+        starts = self._members(node).starts
+        while first < last:
+            stop = first + 1
+            while stop < last and starts[stop] - starts[first] < PIECE:
+                stop += 1
+            end = starts[stop] if stop < len(starts) else node.end - 2 * node.depth - 1
+            data = self._text.read(starts[first], end - starts[first])
+            yield b"[" + data.rstrip().removesuffix(b",") + b"]"
+            first = stop
+
+    def raw(self, node: Node) -> bytes:
+        """The JSON text of a value, indented as it is in the file."""
+        return self._text.read(node.start, node.size)
+
+    def lines(self, node: Node) -> tuple[int, int]:
+        """The lines that a value is on, from first to last."""
+        return self._text.line_at(node.start), self._text.line_at(node.end)
+
+    def _member(self, node: Node, step: Step) -> Node | None:
+        members = self._members(node)
+        number: int | None = None
+        if node.kind == "object":
+            number = members.numbers.get(str(step))
+        elif node.kind == "array" and step.number is not None:
+            count = len(members.starts)
+            number = step.number + count if step.number < 0 else step.number
+            number = number if 0 <= number < count else None
+        return None if number is None else self._node(node, members.starts, number)
+
+    def _node(self, parent: Node, starts: array[int], number: int) -> Node:
+        """One of the members of a container."""
+        start = starts[number] + 2 * (parent.depth + 1)
+        last = number + 1 == len(starts)
+        end = parent.end - 2 * parent.depth - 2 if last else starts[number + 1] - 2
+        if parent.kind == "array":
+            return Node(start, end, parent.depth + 1, _kind(self._text.read(start, 1)))
+        match = _KEY.match(self._text.read(start, min(USUAL_KEY, end - start)))
+        if match is None:
+            match = _KEY.match(self._text.read(start, end - start))
+        if match is None:
+            raise ToolFailed("The file is not laid out as it was written: it was changed.")
+        value = start + match.end() - 1
+        return Node(value, end, parent.depth + 1, _kind(match[2]), _decoded(match[1]))
+
+    def _members(self, node: Node) -> Members:
+        """What is in a container; of a large one it is remembered."""
+        if node.kind not in ("object", "array") or node.size <= 2:
+            return NO_MEMBERS
+        if node.size < WORTH_KEEPING:
+            return self._scanned(node)
+        known = self._text.index.known
+        found = known.get(("members", node.start))
+        if not isinstance(found, Members):
+            found = known["members", node.start] = self._scanned(node)
+        return found
+
+    def _scanned(self, node: Node) -> Members:
+        pattern = _members_at(2 * (node.depth + 1), keys=node.kind == "object")
+        starts, numbers = array("Q"), dict[str, int]()
+        for piece in self._text.pieces(node.start + 2, node.end - 2 * node.depth - 1):
+            for match in pattern.finditer(b"\n" + piece.data):
+                if match.lastindex:
+                    numbers[_decoded(match[1])] = len(starts)
+                starts.append(piece.start + match.start())
+        return Members(starts, numbers)
+
+
+@cache
+def _members_at(indent: int, *, keys: bool) -> re.Pattern[bytes]:
+    """The beginning of a member's line, from the line break before it."""
+    what = rb'"((?:[^"\\]|\\.)*+)":' if keys else rb"(?=[^ \]}])"
+    return re.compile(rb"\n {%d}" % indent + what)
+
+
+def _kind(first: bytes) -> Kind:
+    return KINDS.get(first[0], "number")
+
+
+def _decoded(key: bytes) -> str:
+    if b"\\" not in key:
+        return key.decode(errors="replace")
+    return msgspec.json.decode(b'"' + key + b'"', type=str)

@@ -1,0 +1,71 @@
+"""Filing away a text without keeping the rest of the process from its work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import partial
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from aura.adapters.scratchpad import filing
+from aura.adapters.scratchpad.filing import FULL, Filed, Full, file_away
+
+LARGE = 512 * 1024
+"""Bytes from which on a text is formatted by a process of its own: it takes a while during which
+no other thread of the process that does it can run."""
+
+ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
+"""What that process gets to see of ours."""
+
+
+async def filed_away(directory: int, base: str, data: bytes, room: int | None) -> Filed:
+    """Write a text and its companions into an open directory. Raises `Full` and `OSError`."""
+    if len(data) >= LARGE and sys.executable:
+        try:
+            return await _apart(directory, base, data, room)
+        except FileNotFoundError:  # whatever runs us, it is no interpreter to start again
+            pass
+    return await anyio.to_thread.run_sync(partial(file_away, directory, base, data, room))
+
+
+async def _apart(directory: int, base: str, data: bytes, room: int | None) -> Filed:
+    source = await anyio.to_thread.run_sync(_nameless, directory, data)
+    command = [sys.executable, "-I", filing.__file__, str(directory), base]
+    try:
+        ended = await anyio.run_process(
+            [*command, str(-1 if room is None else room)],
+            stdin=source,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            pass_fds=(directory,),
+        )
+    finally:
+        os.close(source)
+    if ended.returncode == FULL:
+        raise Full
+    if ended.returncode:
+        number = max(ended.returncode, 1)
+        raise OSError(number, os.strerror(number))
+    return msgspec.json.decode(ended.stdout, type=Filed)
+
+
+def _nameless(directory: int, data: bytes) -> int:
+    """A descriptor of a file with this content that has no name: it is gone when it is closed."""
+    name = f".{os.urandom(8).hex()}.raw"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(name, flags, 0o600, dir_fd=directory)
+    try:
+        os.unlink(name, dir_fd=directory)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
