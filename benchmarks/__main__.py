@@ -18,7 +18,7 @@ from benchmarks.machine import CORES
 
 RESULTS = Path(__file__).with_name("results.json")
 
-LANES = ("start", "first_token", "frames", "burst", "paced", "tools", "servers")
+LANES = ("start", "first_token", "frames", "burst", "paced", "tools", "servers", "scratchpad")
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

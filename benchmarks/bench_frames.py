@@ -90,6 +90,10 @@ class NoTools:
         """None."""
         return ()
 
+    def limits(self) -> Mapping[str, int]:
+        """None either."""
+        return {}
+
     def offers(self) -> tuple[Offer, ...]:
         """None."""
         return ()

@@ -8,6 +8,7 @@ from aura.events import (
     AnyEvent,
     CompletionEnded,
     CompletionStarted,
+    ReasoningDelta,
     RunCompleted,
     RunFailed,
     Stopped,
@@ -76,6 +77,19 @@ def frames(event: AnyEvent) -> int:
             return 4
         case CompletionStarted() | CompletionEnded() | TurnUsage() | Stopped() | ToolDelegated():
             return 0
+        case _:
+            return 1
+
+
+def weight(event: AnyEvent) -> int:
+    """For how many entries an event counts: one, and one more for each KiB of text in it."""
+    match event:
+        case TextDelta():
+            return 1 + (len(event.text) >> 10)
+        case ReasoningDelta():
+            return 1 + (len(event.content) >> 10)
+        case ToolCompleted(result=str(text)) | ToolCompleted(error=str(text)):
+            return 1 + (len(text) >> 10)
         case _:
             return 1
 

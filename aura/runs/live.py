@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from aura.pipeline.compose import Events, opened
 from aura.pipeline.ports import Log
 from aura.pipeline.run import Run, Sources, open_run
 from aura.runs.deadlines import Deadlines, Limits
-from aura.runs.entry import Numbering
+from aura.runs.entry import Entry, Numbering, weight
 from aura.runs.log import Head, RunLog, Status, outcome
 from aura.runs.timer import Appointment, Timer
 from aura.runs.unfinished import Unfinished
@@ -39,9 +39,10 @@ class Seat:
         self._live = live
         self.taken = 0
 
-    def take(self, entries: int) -> None:
-        """The client has got so many entries more."""
-        self.taken += entries
+    def take(self, entries: Sequence[Entry]) -> None:
+        """The client has got these entries."""
+        for entry in entries:
+            self.taken += weight(entry.event)
         self._live.taken()
 
 
@@ -50,7 +51,8 @@ class LiveRun:
     ends it.
 
     `linger` is how many seconds it goes on when nobody watches it any more, `None` for as long as
-    it takes. `room` is how many entries it may be ahead of the client it was started for.
+    it takes. `room` is how far it may be ahead of the client it was started for, in entries; a
+    large one counts for several.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class LiveRun:
 
     @property
     def ahead(self) -> int:
-        """How many entries wait for the client that the run was started for."""
+        """How much waits for the client that the run was started for, in entries."""
         return 0 if self._paced is None else self._appended - self._paced.taken
 
     async def drive(self, events: Callable[[Run], Events], headers: Mapping[str, str]) -> None:
@@ -180,7 +182,7 @@ class LiveRun:
         if self._hushed:
             self._deadlines.heard(event, at)
         self._meter.count(event)
-        self._appended += 1
+        self._appended += weight(event)
         await self._log.append(self.head.run_id, (self._numbering.entry(event, at),))
 
     async def _wait_for_client(self) -> None:

@@ -136,8 +136,11 @@ class RunLog(Protocol):
         """Nothing more comes of this run; from now on it can be forgotten for its age."""
         ...
 
-    def tail(self, run_id: str, after: int) -> AbstractAsyncContextManager[Tail]:
+    def tail(
+        self, run_id: str, after: int, *, awaited: bool = False
+    ) -> AbstractAsyncContextManager[Tail]:
         """Read a run from behind the frame with this number, -1 for all of it, until it is over.
+        What a reader has not got that the run waits for, one that is `awaited`, is not trimmed.
 
         Raises `Missing` and `Trimmed`.
         """

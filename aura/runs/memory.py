@@ -57,9 +57,17 @@ class MemoryLog:
         self.prune()
 
     @asynccontextmanager
-    async def tail(self, run_id: str, after: int) -> AsyncIterator[_Tail]:
+    async def tail(self, run_id: str, after: int, *, awaited: bool = False) -> AsyncIterator[_Tail]:
         """Read a run."""
-        yield _Tail(self._kept(run_id), after)
+        kept = self._kept(run_id)
+        tail = _Tail(kept, after)
+        if awaited:
+            kept.awaited.append(tail)
+        try:
+            yield tail
+        finally:
+            if awaited:
+                kept.awaited.remove(tail)
 
     async def find(self, run_id: str) -> Record:
         """How a run stands."""
@@ -118,11 +126,12 @@ class MemoryLog:
 class _Kept:
     """One run. Its readers are told of what is new."""
 
-    __slots__ = ("_record", "dropped", "entries", "head", "news", "size")
+    __slots__ = ("_record", "awaited", "dropped", "entries", "head", "news", "size")
 
     def __init__(self, record: Record) -> None:
         self.head = record.head
         self.entries: list[Entry] = []
+        self.awaited: list[_Tail] = []
         self.dropped = 0
         self.size = 0
         self.news: anyio.Event | None = None
@@ -146,11 +155,13 @@ class _Kept:
             self.news = None
 
     def trim(self) -> int:
-        """Drop the first half; gives how many bytes that were."""
-        half = len(self.entries) // 2
-        size = sum(map(_size, islice(self.entries, half)))
-        del self.entries[:half]
-        self.dropped += half
+        """Drop the first half, or as much of it as every reader has whom the run waits for; gives
+        how many bytes that were."""
+        read = min((tail.place for tail in self.awaited), default=self.dropped + len(self.entries))
+        count = min(len(self.entries) // 2, read - self.dropped)
+        size = sum(map(_size, islice(self.entries, count)))
+        del self.entries[:count]
+        self.dropped += count
         self.size -= size
         return size
 
@@ -178,18 +189,18 @@ class _Tail:
                 high = middle
             else:
                 low = middle + 1
-        self._place = kept.dropped + low
+        self.place = kept.dropped + low
 
     async def batch(self) -> Sequence[Entry]:
         """What follows."""
         kept = self._kept
         while True:
-            if self._place < kept.dropped:
+            if self.place < kept.dropped:
                 raise Trimmed(kept.head.run_id, kept.entries[0].seq)
-            found = kept.entries[self._place - kept.dropped :]
+            found = kept.entries[self.place - kept.dropped :]
             if found or self._woken:
                 self._woken = False
-                self._place += len(found)
+                self.place += len(found)
                 return found
             kept.news = kept.news or anyio.Event()
             await kept.news.wait()

@@ -30,19 +30,17 @@ async def gate(
 ) -> None:
     """Let `app` answer a request, unless the server is shutting down or the headers of the request
     are too large. Counts it from its arrival to its end."""
+    begun = False
 
     def sent(message: Message) -> Awaitable[None]:
+        nonlocal begun
         if message["type"] == "http.response.start":
+            begun = True
             metrics.answered(message["status"])
         return send(message)
 
     if drain.closing:
-        await _refuse(
-            sent,
-            503,
-            ErrorBody("Server is shutting down", "service_unavailable", code="shutting_down"),
-            retry_after=SHUTDOWN_RETRY_AFTER,
-        )
+        await _turn_away(sent)
         return
     size = sum(len(name) + len(value) for name, value in scope["headers"])
     if most_header_bytes and size > most_header_bytes:
@@ -55,6 +53,13 @@ async def gate(
         return
     with anyio.CancelScope() as cut, drain.request(cut.cancel):
         await app(scope, receive, sent)
+    if cut.cancelled_caught and not begun:  # its body was still on the way
+        await _turn_away(sent)
+
+
+async def _turn_away(send: Send) -> None:
+    body = ErrorBody("Server is shutting down", "service_unavailable", code="shutting_down")
+    await _refuse(send, 503, body, retry_after=SHUTDOWN_RETRY_AFTER)
 
 
 async def _refuse(

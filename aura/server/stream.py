@@ -65,7 +65,7 @@ class Answer(ASGIResponse):
                 clock=runs.sources.clock,
             )
         with live.watched(paced=True) as seat:
-            async with runs.log.tail(live.head.run_id, -1) as tail:
+            async with runs.log.tail(live.head.run_id, -1, awaited=True) as tail:
                 await Showing(tail, writer, timing, runs, seat).show(receive)
 
 
@@ -156,7 +156,7 @@ class Showing:
                 batch = await self._tail.batch()
                 over = await self._writer.write(batch)
                 if self._seat is not None:
-                    self._seat.take(len(batch))
+                    self._seat.take(batch)
                 if over:
                     return
         except Trimmed as error:

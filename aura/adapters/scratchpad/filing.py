@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
-if __name__ == "__main__":  # as a program it is found by its path, and so is its neighbour
-    sys.path.insert(0, str(Path(__file__).parent))
+if __name__ == "__main__":  # nobody has said where its neighbour and msgspec are
+    sys.path[:0] = [str(Path(__file__).parent), sys.argv[4]]
     from formats import (  # type: ignore[import-not-found]
         EXTENSIONS,
         Format,
@@ -32,6 +30,8 @@ else:
         laid_out,
         pretty_json,
     )
+
+import msgspec
 
 SHORTEST_COMPANION = 10
 """Lines that a text in JSON must have to get a file of its own."""

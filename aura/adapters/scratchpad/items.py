@@ -22,6 +22,7 @@ SMALLEST_WINDOW = 10
 LONGEST_VALUE = 5
 """Lines of a string that are given of an item."""
 
+JsonText: TypeAlias = bytes | msgspec.Raw
 Raws: TypeAlias = dict[str, msgspec.Raw]
 
 _members = msgspec.json.Decoder(Raws).decode
@@ -37,7 +38,7 @@ class Keys:
         self.objects = 0
         self.others: dict[str, int] = {}
 
-    def add(self, item: msgspec.Raw) -> None:
+    def add(self, item: JsonText) -> None:
         """Count one item; what is no object has only a type."""
         kind = KINDS.get(memoryview(item)[0], "number")
         if kind != "object":
@@ -46,7 +47,7 @@ class Keys:
         self.objects += 1
         self._add("", item, 1)
 
-    def _add(self, prefix: str, item: msgspec.Raw, depth: int) -> None:
+    def _add(self, prefix: str, item: JsonText, depth: int) -> None:
         for key, value in _members(item).items():
             kind: str = KINDS.get(memoryview(value)[0], "number")
             name = prefix + (key if "." not in key else msgspec.json.encode(key).decode())
@@ -97,7 +98,7 @@ def _keys(text: Text, tree: Tree, node: Node, first: int, last: int) -> Keys:
     found = known.get(name)
     if not isinstance(found, Keys):
         found = Keys()
-        for item in _items(tree, node, first, last):
+        for _, item in tree.items(node, first, last):
             found.add(item)
         if not first and last == tree.count(node):
             known[name] = found
@@ -121,7 +122,13 @@ class Condition(NamedTuple):
     operator: str
     value: str
 
-    def holds(self, item: msgspec.Raw) -> bool:
+    @property
+    def word(self) -> bytes | None:
+        """What the text of an item that fulfils it has in it, if that can be said."""
+        plain = self.operator != "!=" and self.value.isprintable() and self.value.isascii()
+        return self.value.encode() if plain and self.value else None
+
+    def holds(self, item: JsonText) -> bool:
         """Whether it is so; a field that is missing is unequal to everything."""
         found = _within(item, self.field)
         shown = "" if found is None else _shown(found)
@@ -152,7 +159,8 @@ def iterate_over(
     rows: list[bytes] = []
     size, more = 0, ""
     advice = _advice(text.name, path, fields, total)
-    for number, item in enumerate(_items(tree, node, first, total), first):
+    word = condition and condition.word
+    for number, item in tree.items(node, first, total, word):
         if len(rows) == limit:
             more = f", more from offset {number} on"
             break
@@ -176,7 +184,7 @@ def iterate_over(
 
 
 def _row(
-    number: int, item: msgspec.Raw, chosen: Sequence[tuple[str, tuple[Step, ...]]], path: str
+    number: int, item: JsonText, chosen: Sequence[tuple[str, tuple[Step, ...]]], path: str
 ) -> bytes:
     """One item as it is given; a field that it has not got is left out."""
     row: dict[str, object] = {"_index": number}
@@ -188,7 +196,7 @@ def _row(
     return msgspec.json.encode(row)
 
 
-def _short(value: msgspec.Raw, place: str) -> object:
+def _short(value: JsonText, place: str) -> object:
     """The value, or the first lines of a long text."""
     if memoryview(value)[0] != ord('"'):
         return value
@@ -215,18 +223,18 @@ def _condition(where: str | None) -> Condition | None:
     )
 
 
-def _shown(value: msgspec.Raw) -> str:
+def _shown(value: JsonText) -> str:
     """A value as a condition compares it: a text without its quotes."""
     if memoryview(value)[0] == ord('"'):
         return msgspec.json.decode(value, type=str)
     return bytes(value).decode(errors="replace")
 
 
-def _within(item: msgspec.Raw, steps: Sequence[Step]) -> msgspec.Raw | None:
+def _within(item: JsonText, steps: Sequence[Step]) -> JsonText | None:
     """What is in an item at the end of a path, if there is something."""
     for step in steps:
         kind = memoryview(item)[0]
-        found: msgspec.Raw | None = None
+        found: JsonText | None = None
         if kind == ord("{"):
             found = _members(item).get(str(step))
         elif kind == ord("[") and step.number is not None:
@@ -237,12 +245,6 @@ def _within(item: msgspec.Raw, steps: Sequence[Step]) -> msgspec.Raw | None:
             return None
         item = found
     return item
-
-
-def _items(tree: Tree, node: Node, first: int, last: int) -> Iterator[msgspec.Raw]:
-    """The items of a window, read many at a time."""
-    for batch in tree.batches(node, first, last):
-        yield from _elements(batch)
 
 
 def _list_at(tree: Tree, path: str) -> Node:

@@ -115,7 +115,8 @@ def _headers(text: Text) -> Iterator[_Header]:
     header: _Header | None = None
     fence = b""
     for piece in text.pieces():
-        for number, line in enumerate(piece.data.split(b"\n"), text.line_at(piece.start)):
+        lines = piece.data[: piece.length].split(b"\n")
+        for number, line in enumerate(lines, text.line_at(piece.start)):
             if mark := _FENCE.match(line):
                 fence = b"" if fence == mark[1] else fence or mark[1]
             elif fence:

@@ -72,6 +72,7 @@ class Weighed(NamedTuple):
     tokens: int
     exact: bool
     data: bytes | None = None
+    digest: str = ""
 
 
 class Pad:
@@ -182,7 +183,7 @@ class Pad:
     ) -> tuple[str, ScratchpadStored | None]:
         """What the model reads instead, and where the text is, if it could be kept."""
         tokens = f"{weighed.tokens:,}" if weighed.exact else f"about {weighed.tokens:,}"
-        base = f"task_0--{call.tool_name}-0-{hashlib.blake2s(data, digest_size=4).hexdigest()}"
+        base = f"task_0--{call.tool_name}-0-{weighed.digest}"
         try:
             handle, place = await self._directory(), self._settings.place
             room = await anyio.to_thread.run_sync(place.room, GROWTH * len(data))
@@ -230,7 +231,8 @@ def _weighed(counter: Tokens, text: str, bound: int | None) -> Weighed:
     if bound is None or not counter.exceeds(text, bound - 1):
         return Weighed(*counter.estimate(text))
     tokens, exact = counter.estimate(text)
-    return Weighed(tokens, exact, text.encode("utf-8", "replace"))
+    data = text.encode("utf-8", "replace")
+    return Weighed(tokens, exact, data, hashlib.blake2s(data, digest_size=4).hexdigest())
 
 
 def _pointer(tool: str, filed: Filed, tokens: str, texts: Texts, counter: Tokens) -> str:

@@ -26,6 +26,8 @@ LONGEST_LINE = 4000
 AROUND = 400
 """Bytes of a line that is shown whole, and that are shown around a match in one that is not."""
 
+NEWLINE = 0x0A
+
 _OPTIONS = re2.Options()
 _OPTIONS.never_nl = True  # a match never goes on in the next line
 _OPTIONS.log_errors = False
@@ -40,7 +42,7 @@ class Found(Protocol):
 class Expression(Protocol):
     """A regular expression of RE2's, which has no types of its own."""
 
-    def search(self, text: bytes, pos: int) -> Found | None: ...  # noqa: D102
+    def search(self, text: bytes, pos: int, endpos: int) -> Found | None: ...  # noqa: D102
 
 
 class Match(NamedTuple):
@@ -96,14 +98,14 @@ def _compiled(pattern: str) -> tuple[Expression, str]:
 def _matches(text: Text, expression: Expression) -> Iterator[Match]:
     found = 0
     for piece in text.pieces():
-        data, line, counted, place = piece.data, 0, 0, 0
-        while place < len(data) and (match := expression.search(data, place)) is not None:
+        data, stop, line, counted, place = piece.data, piece.length, 0, 0, 0
+        while place < stop and (match := expression.search(data, place, stop)) is not None:
             start, end = match.span()
-            if start == len(data) and data.endswith(b"\n"):
+            if start == stop and data[stop - 1] == NEWLINE:
                 break  # behind the last line there is none
             line = (line or text.line_at(piece.start)) + data.count(b"\n", counted, start)
             counted = start
-            place = data.find(b"\n", end) + 1 or len(data)
+            place = data.find(b"\n", end, stop) + 1 or stop
             begin = data.rfind(b"\n", 0, start) + 1
             yield Match(line, _cut(data[begin:place], start - begin, end - begin))
             found += 1

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from aura.adapters.scratchpad.handle import Handle
 from aura.adapters.scratchpad.refusals import ToolFailed
 
-BLOCK = 64 * 1024
+BLOCK = 16 * 1024
 """Bytes between two entries of the index."""
 
 PIECE = 512 * 1024
@@ -41,10 +41,12 @@ class Version(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Whole lines of a file, and the byte that they begin at."""
+    """Whole lines of a file: the byte that they begin at, and how many bytes of the data they
+    are."""
 
     start: int
     data: bytes
+    length: int
 
 
 class Index:
@@ -55,11 +57,12 @@ class Index:
         self.known: dict[tuple[object, ...], object] = {}
         self._ends = array("Q")
         ends, last = 0, b"\n"
-        for start in range(0, version.size, BLOCK):
-            data = _read(descriptor, start, min(BLOCK, version.size - start))
-            ends += data.count(b"\n")
+        for start in range(0, version.size, PIECE):
+            data = _read(descriptor, start, min(PIECE, version.size - start))
             last = data[-1:]
-            self._ends.append(ends)
+            for block in range(0, len(data), BLOCK):
+                ends += data.count(b"\n", block, block + BLOCK)
+                self._ends.append(ends)
         self.ends = ends
         self.lines = ends + (last != b"\n")
 
@@ -127,13 +130,12 @@ class Text:
         length = PIECE
         while start < end:
             data = self.read(start, min(length, end - start))
-            if start + len(data) < end:
-                data = data[: data.rfind(b"\n") + 1]
-            if not data:
+            whole = len(data) if start + len(data) == end else data.rfind(b"\n") + 1
+            if not whole:
                 length *= 2
                 continue
-            yield Piece(start, data)
-            start += len(data)
+            yield Piece(start, data, whole)
+            start += whole
             length = PIECE
 
 

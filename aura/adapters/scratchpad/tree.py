@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -112,16 +113,23 @@ class Tree:
         """The first keys of an object."""
         return [member.key for member in self.members(node, 0, most)]
 
-    def batches(self, node: Node, first: int, last: int) -> Iterator[bytes]:
-        """The elements of a list from one to another, the last one left out, as shorter lists."""
+    def items(
+        self, node: Node, first: int, last: int, word: bytes | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """The elements of a list from one to another, the last one left out, with their numbers.
+        With a `word` only those in whose text it is, and those that may have it written in another
+        way."""
         starts = self._members(node).starts
+        indent = 2 * node.depth + 2
         while first < last:
-            stop = first + 1
-            while stop < last and starts[stop] - starts[first] < PIECE:
-                stop += 1
-            end = starts[stop] if stop < len(starts) else node.end - 2 * node.depth - 1
-            data = self._text.read(starts[first], end - starts[first])
-            yield b"[" + data.rstrip().removesuffix(b",") + b"]"
+            stop = bisect_left(starts, starts[first] + PIECE, first + 1, last)
+            end = starts[stop] if stop < len(starts) else node.end - 2 * node.depth
+            base = starts[first]
+            data = self._text.read(base, end - base)
+            for number in _numbers(data, starts, first, stop, word):
+                begin = starts[number] - base + indent
+                until = starts[number + 1] - base if number + 1 < stop else end - base
+                yield number, data[begin : until - 2]
             first = stop
 
     def raw(self, node: Node) -> bytes:
@@ -174,11 +182,26 @@ class Tree:
         pattern = _members_at(2 * (node.depth + 1), keys=node.kind == "object")
         starts, numbers = array("Q"), dict[str, int]()
         for piece in self._text.pieces(node.start + 2, node.end - 2 * node.depth - 1):
-            for match in pattern.finditer(b"\n" + piece.data):
+            for match in pattern.finditer(b"\n" + piece.data[: piece.length]):
                 if match.lastindex:
                     numbers[_decoded(match[1])] = len(starts)
                 starts.append(piece.start + match.start())
         return Members(starts, numbers)
+
+
+def _numbers(
+    data: bytes, starts: array[int], first: int, stop: int, word: bytes | None
+) -> Iterable[int]:
+    """Which elements of a part of a list may have a word in them."""
+    if word is None or b"\\" in data:
+        return range(first, stop)
+    found: dict[int, None] = {}
+    place = 0
+    while (place := data.find(word, place)) >= 0:
+        number = bisect_right(starts, starts[first] + place, first, stop) - 1
+        found[number] = None
+        place = starts[number + 1] - starts[first] if number + 1 < stop else len(data)
+    return found
 
 
 @cache

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -34,10 +35,12 @@ async def filed_away(directory: int, base: str, data: bytes, room: int | None) -
 
 async def _apart(directory: int, base: str, data: bytes, room: int | None) -> Filed:
     source = await anyio.to_thread.run_sync(_nameless, directory, data)
-    command = [sys.executable, "-I", filing.__file__, str(directory), base]
+    libraries = str(Path(msgspec.__file__).parents[1])
+    limit = str(-1 if room is None else room)
+    program = [sys.executable, "-I", "-S", filing.__file__, str(directory), base, limit, libraries]
     try:
         ended = await anyio.run_process(
-            [*command, str(-1 if room is None else room)],
+            program,
             stdin=source,
             stderr=subprocess.DEVNULL,
             check=False,

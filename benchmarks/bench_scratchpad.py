@@ -1,0 +1,211 @@
+"""Scratchpad: how long until a large result is out of the way, and what exploring a file costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, time
+
+import anyio
+import structlog
+
+from aura.adapters.scratchpad.pad import Pad, Settings
+from aura.adapters.scratchpad.pads import Loading, Pads
+from aura.adapters.scratchpad.place import Place
+from aura.adapters.tokens import counter
+from aura.events import ToolCalled, ToolCompleted
+from aura.pipeline.ports import Outcome
+from benchmarks.corpora import log, pods
+from benchmarks.lane import measured
+from benchmarks.machine import run
+from benchmarks.table import Row, middle
+
+LARGE = 10_000_000
+HUGE = 100_000_000
+"""Bytes of the file that is explored, which for JSON is twice as long as the result."""
+
+ROUNDS = 7
+POINTER_TARGET = 250.0
+BLOCK_TARGET = 10.0
+CALL_TARGET = 50.0
+
+CALLS: tuple[tuple[str, Mapping[str, object]], ...] = (
+    ("head", {}),
+    ("slice", {"start": 2_000_000, "end": 2_000_050}),
+    ("schema", {}),
+    ("get_in", {"path": "items.60000.status"}),
+    ("item_schema", {"path": "items", "offset": 50_000, "limit": 100}),
+    ("item_schema", {"path": "items"}),
+    ("iterate_over", {"path": "items", "fields": "metadata.name", "offset": 70_000, "limit": 20}),
+    (
+        "iterate_over",
+        {"path": "items", "fields": "metadata.name", "where": "metadata.name=web-000000"},
+    ),
+    ("grep", {"pattern": "OOMKilled", "context": 0}),
+    ("grep", {"pattern": "nothing like this"}),
+)
+
+
+class Watch:
+    """How long the event loop did not get its turn, in seconds."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+
+    async def run(self) -> None:
+        """Look at the clock as often as the loop lets us."""
+        last = perf_counter()
+        while True:
+            await anyio.sleep(0.0005)
+            now = perf_counter()
+            self.worst = max(self.worst, now - last - 0.0005)
+            last = now
+
+
+def measure() -> list[Row]:
+    """Results of 10 MB, one after the other; then a file of 100 MB of each kind."""
+    return run(_measured())
+
+
+async def _measured() -> list[Row]:
+    async with _pads() as (open_pad, _):
+        listing, lines = pods(LARGE).decode(), log(LARGE).decode()
+        rows = [
+            *await _stored("10 MB of JSON", listing, open_pad),
+            *await _stored("10 MB of log", lines, open_pad),
+        ]
+    async with _pads() as (open_pad, folder):
+        rows += await _explored("100 MB of JSON", pods(HUGE // 2).decode(), CALLS, open_pad, folder)
+        of_lines = [call for call in CALLS if call[0] in ("head", "slice")]
+        greps = [("grep", {"pattern": "FATAL"}), ("grep", {"pattern": "worker-1[01] .* 899 ms$"})]
+        text = log(HUGE).decode()
+        rows += await _explored("100 MB of log", text, [*of_lines, *greps], open_pad, folder)
+    return rows
+
+
+@asynccontextmanager
+async def _pads() -> AsyncIterator[tuple[Callable[[str], Pad], Path]]:
+    tokens = Loading(lambda: counter("openai", "gpt-5"))
+    with TemporaryDirectory() as folder:
+        settings = Settings(
+            place=Place(Path(folder), max_bytes=0, retention=0, now=time),
+            tokens=tokens,
+            window=400_000,
+            margin=0.2,
+            per_call=10_000,
+            rounds=6,
+            hidden=True,
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(tokens.load)
+            pads = Pads(settings)
+
+            def open_pad(name: str) -> Pad:
+                return pads.open(
+                    {"big": 5120},
+                    session_id="bench",
+                    run_id=name,
+                    tasks=tasks,
+                    log=structlog.get_logger(),
+                ).__enter__()
+
+            await tokens.get()
+            yield open_pad, Path(folder)
+            tasks.cancel_scope.cancel()
+
+
+async def _stored(what: str, text: str, open_pad: Callable[[str], Pad]) -> list[Row]:
+    """From the result to its pointer, beside writing the bytes to a file; and the loop meanwhile,
+    with the exact count that follows."""
+    took: list[float] = []
+    direct: list[float] = []
+    worst: list[float] = []
+    for number in range(ROUNDS):
+        begun = perf_counter()
+        with TemporaryDirectory() as folder:
+            Path(folder, "direct").write_text(text)  # noqa: ASYNC240 - the loop has nothing else to do
+        direct.append(perf_counter() - begun)
+        pad, watch = open_pad(f"{what}-{number}"), Watch()
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(watch.run)
+            begun = perf_counter()
+            diverted = await pad.diverted(_completed(text))
+            took.append(perf_counter() - begun)
+            assert diverted.stored is not None
+            estimated = pad.usage().tokens_intercepted
+            with anyio.move_on_after(10):
+                while pad.usage().tokens_intercepted == estimated:
+                    await anyio.sleep(0.01)
+            watching.cancel_scope.cancel()
+        worst.append(watch.worst)
+        pad.close()
+    pointer, plain = middle(took) * 1000, middle(direct) * 1000
+    return [
+        Row(
+            what=f"{what}, pointer ready",
+            value=pointer,
+            unit="ms",
+            target=POINTER_TARGET,
+            direct=plain,
+            through=pointer,
+            note="direct: writing the bytes to a file",
+        ),
+        Row(
+            what=f"{what}, longest block of the loop",
+            value=middle(worst) * 1000,
+            unit="ms",
+            target=BLOCK_TARGET,
+            note=f"worst of {ROUNDS} rounds {max(worst) * 1000:.1f} ms",
+        ),
+    ]
+
+
+async def _explored(
+    what: str,
+    text: str,
+    calls: list[tuple[str, Mapping[str, object]]] | tuple[tuple[str, Mapping[str, object]], ...],
+    open_pad: Callable[[str], Pad],
+    folder: Path,
+) -> list[Row]:
+    """Every call some times; the first one apart, as it may have to index the file."""
+    pad = open_pad(what)
+    diverted = await pad.diverted(_completed(text))
+    assert diverted.stored is not None
+    file = diverted.stored.file
+    size = next(folder.rglob(file)).stat().st_size
+    tools = {tool.spec.name: tool for tool in pad.tools}
+    rows: list[Row] = []
+    for name, arguments in calls:
+        took: list[float] = []
+        for _ in range(ROUNDS):
+            begun = perf_counter()
+            call = ToolCalled(agent_id="main", tool_id="1", tool_name=name, arguments="")
+            async for item in tools[name].call(call, {"file": file, **arguments}):
+                assert isinstance(item, Outcome)
+                assert item.failure is None, item.text
+            took.append((perf_counter() - begun) * 1000)
+        asked = json.dumps(arguments)[1:-1].replace('"', "")
+        rows.append(
+            Row(
+                what=f"{what}, {name} {asked}".strip(),
+                value=middle(took[1:]),
+                unit="ms",
+                target=CALL_TARGET,
+                note=f"first call {took[0]:.0f} ms; the file has {size / 1e6:.0f} MB",
+            )
+        )
+    pad.close()
+    return rows
+
+
+def _completed(text: str) -> ToolCompleted:
+    return ToolCompleted(
+        agent_id="main", tool_id="1", tool_name="big", duration_ms=0, success=True, result=text
+    )
+
+
+if __name__ == "__main__":
+    measured(__doc__, measure)
