@@ -83,14 +83,17 @@ def log(size: int, seed: int = 2) -> bytes:
 
 def runbook(sections: int = 400) -> bytes:
     """Markdown with so many procedures, with code that has signs of headers in it."""
-    parts = ["# Runbook\n\nWhat to do when something breaks.\n"]
-    for number in range(sections):
-        parts.append(
-            f"\n## Procedure {number}: {IMAGES[number % len(IMAGES)]} alert {number * 7 % 1000}\n\n"
-            f"- owner: team-{number % 25}\n- severity: {'high' if number % 9 == 0 else 'low'}\n\n"
-            + "".join(f"Step {step}: look at dashboard {number}-{step}.\n" for step in range(12))
-            + f"\n```sh\n# not a header\nkubectl restart {IMAGES[number % len(IMAGES)]}-{number}\n"
-            "```\n\n### Escalation\n\n"
-            f"Call extension {4000 + number}.\n"
-        )
-    return "".join(parts).encode()
+    title = "# Runbook\n\nWhat to do when something breaks.\n"
+    return "".join((title, *map(_section, range(sections)))).encode()
+
+
+def _section(number: int) -> str:
+    image = IMAGES[number % len(IMAGES)]
+    steps = "".join(f"Step {step}: look at dashboard {number}-{step}.\n" for step in range(12))
+    severity = "high" if number % 9 == 0 else "low"
+    return (
+        f"\n## Procedure {number}: {image} alert {number * 7 % 1000}\n\n"
+        f"- owner: team-{number % 25}\n- severity: {severity}\n\n{steps}\n"
+        f"```sh\n# not a header\nkubectl restart {image}-{number}\n```\n\n"
+        f"### Escalation\n\nCall extension {4000 + number}.\n"
+    )

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from threading import Event
 from typing import NamedTuple
 
 import structlog
@@ -99,9 +100,14 @@ class Counter:
         self._encoding = encoding
         self._factor = factor
 
-    def count(self, text: str) -> int:
-        """All tokens; special ones count as one."""
-        return self._scaled(sum(map(self._counted, _pieces(text))))
+    def count(self, text: str, over: Event | None = None) -> int:
+        """All tokens; special ones count as one. When it is `over` the rest is not counted."""
+        counted = 0
+        for piece in _pieces(text):
+            if over is not None and over.is_set():
+                break
+            counted += self._counted(piece)
+        return self._scaled(counted)
 
     def exceeds(self, text: str, limit: int) -> bool:
         """Whether there are more than so many; of a large text only as much is counted as is

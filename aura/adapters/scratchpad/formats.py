@@ -36,8 +36,9 @@ class Laid(NamedTuple):
 
 
 def laid_out(data: bytes) -> Laid:
-    """The text of a result in lines that can be told apart: JSON pretty-printed, everything else
-    as it is. A JSON object that does nothing but wrap one text as `result` is that text."""
+    """The text of a result, in UTF-8, in lines that can be told apart: JSON pretty-printed,
+    everything else as it is. A JSON object that does nothing but wrap one text as `result` is that
+    text."""
     pretty = pretty_json(data)
     if pretty is None:
         return _other(data)
@@ -52,11 +53,9 @@ def pretty_json(data: bytes) -> bytes | None:
     if not stripped.startswith(_OPENED):
         return None
     try:
-        pretty = msgspec.json.format(stripped, indent=2)
-        pretty.decode()  # strings are not looked into while formatting
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.format(stripped, indent=2)
+    except (msgspec.DecodeError, RecursionError):
         return None
-    return pretty
 
 
 def _wrapped(pretty: bytes) -> bytes | None:

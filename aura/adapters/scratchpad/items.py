@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -21,6 +22,9 @@ SMALLEST_WINDOW = 10
 
 LONGEST_VALUE = 5
 """Lines of a string that are given of an item."""
+
+_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_CONDITION = re.compile(r"(?P<field>.+?)\s*(?P<operator>!=|==?|~)(?P<value>.*)", re.DOTALL)
 
 JsonText: TypeAlias = bytes | msgspec.Raw
 Raws: TypeAlias = dict[str, msgspec.Raw]
@@ -134,7 +138,7 @@ class Condition(NamedTuple):
         shown = "" if found is None else _shown(found)
         if self.operator == "~":
             return found is not None and self.value in shown
-        return (found is not None and shown == self.value) == (self.operator == "=")
+        return (found is not None and shown == self.value) == (self.operator != "!=")
 
 
 def iterate_over(
@@ -154,17 +158,18 @@ def iterate_over(
     node = _list_at(tree, path)
     total = tree.count(node)
     first = min(offset, total)
-    condition = _condition(where)
+    conditions = _conditions(where)
     chosen = [(field, steps_of(field)) for field in fields]
     rows: list[bytes] = []
     size, more = 0, ""
     advice = _advice(text.name, path, fields, total)
-    word = condition and condition.word
+    words = [word for each in conditions if (word := each.word)]
+    word = max(words, key=len, default=None)
     for number, item in tree.items(node, first, total, word):
         if len(rows) == limit:
             more = f", more from offset {number} on"
             break
-        if condition is not None and not condition.holds(item):
+        if not all(each.holds(item) for each in conditions):
             continue
         rows.append(_row(number, item, chosen, path))
         size += len(rows[-1])
@@ -208,19 +213,21 @@ def _short(value: JsonText, place: str) -> object:
     return f'{kept}\n[{len(lines)} lines in all: get_in with path="{place}" gives the rest]'
 
 
-def _condition(where: str | None) -> Condition | None:
+def _conditions(where: str | None) -> tuple[Condition, ...]:
+    """What has to hold, all of it."""
     if where is None or not where.strip():
-        return None
-    for position, sign in enumerate(where):
-        if where.startswith("!=", position):
-            return Condition(steps_of(where[:position]), "!=", where[position + 2 :].strip())
-        if sign in "=~":
-            value = where[position + 1 :].removeprefix("=").strip()
-            return Condition(steps_of(where[:position]), sign, value)
-    raise ToolFailed(
-        f"`where` is {where!r}. Write it as `field=value`, `field!=value`, or `field~text` for"
-        " fields that contain a text."
-    )
+        return ()
+    return tuple(map(_condition, _AND.split(where.strip())))
+
+
+def _condition(written: str) -> Condition:
+    match = _CONDITION.fullmatch(written)
+    if match is None:
+        raise ToolFailed(
+            f"`where` has {written!r} in it. Write conditions as `field=value`, `field!=value`, or"
+            " `field~text` for fields that contain a text, and join several with ` and `."
+        )
+    return Condition(steps_of(match["field"]), match["operator"], match["value"].strip())
 
 
 def _shown(value: JsonText) -> str:

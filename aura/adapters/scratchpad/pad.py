@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 from typing import NamedTuple, Protocol
 
 import anyio
@@ -34,6 +35,10 @@ GROWTH = 4
 
 class Tokens(Counter, Protocol):
     """Counts, and says roughly how many there are in a large text without counting them all."""
+
+    def count(self, text: str, over: Event | None = None) -> int:
+        """All of them, unless it is `over` before they are counted."""
+        ...
 
     def estimate(self, text: str) -> tuple[int, bool]:
         """About how many, and whether they were counted."""
@@ -222,7 +227,13 @@ class Pad:
 
     async def _corrected(self, text: str, estimated: int, counter: Tokens) -> None:
         """Count what was only estimated, while the run goes on."""
-        count = await anyio.to_thread.run_sync(counter.count, text, abandon_on_cancel=True)
+        over = Event()
+        try:
+            count = await anyio.to_thread.run_sync(
+                counter.count, text, over, abandon_on_cancel=True
+            )
+        finally:
+            over.set()
         self._intercepted += count - estimated
 
 

@@ -107,7 +107,7 @@ SPECS = (
             "limit": _integer("How many items to give at most. Default: all.", 1),
             "where": _text(
                 "Only items for which this holds: `field=value`, `field!=value`, or"
-                " `field~text` for a text in it."
+                " `field~text` for a text in it; several are joined with ` and `."
             ),
         },
         3,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
@@ -22,11 +23,14 @@ from aura.adapters.scratchpad.refusals import ToolFailed
 BLOCK = 16 * 1024
 """Bytes between two entries of the index."""
 
-PIECE = 512 * 1024
+PIECE = 256 * 1024
 """Bytes that are read and searched at once: what searches them lets nobody else run meanwhile."""
 
 MOST_INDEXED = 32
 """Files of a run whose indexes are kept."""
+
+BREATH = 0.00002
+"""Seconds."""
 
 TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
@@ -63,6 +67,7 @@ class Index:
             for block in range(0, len(data), BLOCK):
                 ends += data.count(b"\n", block, block + BLOCK)
                 self._ends.append(ends)
+            breathe()
         self.ends = ends
         self.lines = ends + (last != b"\n")
 
@@ -199,6 +204,12 @@ class Texts:
             while len(self._indexes) > MOST_INDEXED:
                 self._indexes.popitem(last=False)
         return index
+
+
+def breathe() -> None:
+    """Let another thread have the interpreter. Reading gives it up, too, but for so short a moment
+    that one that reads again and again never lets go of it."""
+    time.sleep(BREATH)
 
 
 def _read(descriptor: int, start: int, length: int) -> bytes:

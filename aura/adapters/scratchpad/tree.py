@@ -10,14 +10,13 @@ import re
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from aura.adapters.scratchpad.paths import Step
 from aura.adapters.scratchpad.refusals import ToolFailed
-from aura.adapters.scratchpad.text import PIECE, Text
+from aura.adapters.scratchpad.text import Piece, Text, breathe
 
 Kind: TypeAlias = Literal["object", "array", "string", "number", "bool", "null"]
 
@@ -33,8 +32,13 @@ KINDS: dict[int, Kind] = {
 WORTH_KEEPING = 64 * 1024
 """Bytes of a container whose members are remembered."""
 
+BATCH = 2 * 1024 * 1024
+"""Bytes of elements that are read at once."""
+
 USUAL_KEY = 256
 """Bytes of a line that are read to learn its key, unless that takes more."""
+
+CLOSING = {b"{": b"}", b"[": b"]"}
 
 _KEY = re.compile(rb'"((?:[^"\\]|\\.)*+)": (.)', re.DOTALL)
 
@@ -122,7 +126,7 @@ class Tree:
         starts = self._members(node).starts
         indent = 2 * node.depth + 2
         while first < last:
-            stop = bisect_left(starts, starts[first] + PIECE, first + 1, last)
+            stop = bisect_left(starts, starts[first] + BATCH, first + 1, last)
             end = starts[stop] if stop < len(starts) else node.end - 2 * node.depth
             base = starts[first]
             data = self._text.read(base, end - base)
@@ -130,6 +134,7 @@ class Tree:
                 begin = starts[number] - base + indent
                 until = starts[number + 1] - base if number + 1 < stop else end - base
                 yield number, data[begin : until - 2]
+            breathe()
             first = stop
 
     def raw(self, node: Node) -> bytes:
@@ -162,7 +167,7 @@ class Tree:
         if match is None:
             match = _KEY.match(self._text.read(start, end - start))
         if match is None:
-            raise ToolFailed("The file is not laid out as it was written: it was changed.")
+            raise _changed()
         value = start + match.end() - 1
         return Node(value, end, parent.depth + 1, _kind(match[2]), _decoded(match[1]))
 
@@ -179,14 +184,55 @@ class Tree:
         return found
 
     def _scanned(self, node: Node) -> Members:
-        pattern = _members_at(2 * (node.depth + 1), keys=node.kind == "object")
-        starts, numbers = array("Q"), dict[str, int]()
+        """Look at the first line of each member only: the last one of a container is the next that
+        closes something at the same depth."""
+        scan = _Scan(2 * node.depth + 2, keys=node.kind == "object")
         for piece in self._text.pieces(node.start + 2, node.end - 2 * node.depth - 1):
-            for match in pattern.finditer(b"\n" + piece.data[: piece.length]):
-                if match.lastindex:
-                    numbers[_decoded(match[1])] = len(starts)
-                starts.append(piece.start + match.start())
-        return Members(starts, numbers)
+            scan.feed(piece)
+            breathe()
+        return Members(scan.starts, scan.numbers)
+
+
+class _Scan:
+    """The search for the members of a container, which are indented by so many blanks."""
+
+    def __init__(self, indent: int, *, keys: bool) -> None:
+        self.starts = array("Q")
+        self.numbers: dict[str, int] = {}
+        self._keys = keys
+        self._margin = b"\n" + b" " * indent
+        self._closing = b""
+
+    def feed(self, piece: Piece) -> None:
+        """Look at some more lines."""
+        data = b"\n" + piece.data[: piece.length]
+        place, end = 0, len(data) - 1
+        while place < end:
+            if self._closing:
+                place = data.find(self._closing, place)
+                if place < 0:
+                    return
+                self._closing = b""
+                place = data.find(b"\n", place + 1)
+            else:
+                self.starts.append(piece.start + place)
+                place = self._behind(data, place + len(self._margin))
+            if place < 0:
+                return
+
+    def _behind(self, data: bytes, value: int) -> int:
+        """The end of a member's first line."""
+        if self._keys:
+            match = _KEY.match(data, value)
+            if match is None:
+                raise _changed()
+            self.numbers[_decoded(match[1])] = len(self.starts) - 1
+            value = match.end() - 1
+        closing = CLOSING.get(data[value : value + 1])
+        if closing is not None and data.startswith(b"\n", value + 1):
+            self._closing = self._margin + closing
+            return value + 1
+        return data.find(b"\n", value)
 
 
 def _numbers(
@@ -204,15 +250,12 @@ def _numbers(
     return found
 
 
-@cache
-def _members_at(indent: int, *, keys: bool) -> re.Pattern[bytes]:
-    """The beginning of a member's line, from the line break before it."""
-    what = rb'"((?:[^"\\]|\\.)*+)":' if keys else rb"(?=[^ \]}])"
-    return re.compile(rb"\n {%d}" % indent + what)
+def _changed() -> ToolFailed:
+    return ToolFailed("The file is not laid out as it was written: somebody changed it.")
 
 
 def _kind(first: bytes) -> Kind:
-    return KINDS.get(first[0], "number")
+    return KINDS.get(first[0], "number") if first else "null"
 
 
 def _decoded(key: bytes) -> str:
