@@ -39,13 +39,22 @@ class Assistant(msgspec.Struct, frozen=True):
     calls: tuple[ToolCalled, ...] = ()
 
 
+class Home(msgspec.Struct, frozen=True):
+    """The run whose scratchpad has a file."""
+
+    session_id: str
+    run_id: str
+
+
 class ToolReply(msgspec.Struct, frozen=True):
-    """What a tool answered to the call `tool_id`; `images` are `data:` URLs."""
+    """What a tool answered to the call `tool_id`; `images` are `data:` URLs. `kept_in` is there
+    when the text only says where the answer is."""
 
     tool_id: str
     tool_name: str
     text: str
     images: tuple[str, ...] = ()
+    kept_in: Home | None = None
 
 
 Message: TypeAlias = User | Assistant | ToolReply
@@ -198,7 +207,8 @@ class Scratchpad(Protocol):
     """Where one agent keeps large results in one run.
 
     `rounds` are those that it gets to explore them, `guidance` is for its system prompt, `hidden`
-    says whether clients are shown nothing of the exploring.
+    says whether clients are shown nothing of the exploring, and `home` where what is kept can be
+    found by the run that goes on with the conversation.
     """
 
     @property
@@ -213,12 +223,16 @@ class Scratchpad(Protocol):
     @property
     def hidden(self) -> bool: ...  # noqa: D102
 
+    @property
+    def home(self) -> Home: ...  # noqa: D102
+
     def explores(self, tool_name: str) -> bool:
         """Whether a tool is one of these."""
         ...
 
     def asked(self, prompt: Prompt) -> None:
-        """The model is about to be asked this."""
+        """The model is about to be asked this. What earlier runs kept that it speaks of can be
+        explored, too."""
         ...
 
     def reported(self, usage: TurnUsage) -> None:

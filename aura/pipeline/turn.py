@@ -12,6 +12,7 @@ from aura.events import (
     CompletionEnded,
     CompletionStarted,
     FinishReason,
+    ScratchpadStored,
     Stopped,
     TextDelta,
     ToolCalled,
@@ -27,6 +28,7 @@ from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools, Handover
 from aura.pipeline.nudges import with_notice
 from aura.pipeline.ports import (
     Assistant,
+    Home,
     Message,
     Options,
     Prompt,
@@ -112,17 +114,16 @@ async def turn(
                 yield event
         if not heard.calls:
             return
-        replies: dict[str, ToolReply] = {}
+        gathered = Gathered(pad)
         async with opened(_ran(heard.calls, tools, agent, run, pad)) as events:
             async for event in events:
-                if isinstance(event, ToolCompleted):
-                    replies[event.tool_id] = reply(event)
+                gathered.add(event)
                 yield event
         shown = [call for call in heard.calls if not call.hidden]
         if heard.usage is not None and shown:
             yield tool_usage(shown, heard.usage)
         asked = Assistant(text="".join(heard.text), calls=tuple(heard.calls))
-        results = [replies[call.tool_id] for call in asked.calls if not call.delegated]
+        results = [gathered.replies[call.tool_id] for call in asked.calls if not call.delegated]
         if len(results) < len(asked.calls):
             client.hand_over(Handover(tuple(history[len(messages) :]), asked, tuple(results)))
             return
@@ -203,6 +204,26 @@ class Heard:
                 pass
 
 
+class Gathered:
+    """What the tools of one round gave."""
+
+    def __init__(self, pad: Scratchpad | None) -> None:
+        self.replies: dict[str, ToolReply] = {}
+        self._pad = pad
+        self._kept: set[str] = set()
+
+    def add(self, event: AnyEvent) -> None:
+        """Count one event of the round."""
+        match event:
+            case ScratchpadStored():
+                self._kept.add(event.tool_id)
+            case ToolCompleted():
+                home = self._pad.home if self._pad and event.tool_id in self._kept else None
+                self.replies[event.tool_id] = reply(event, home)
+            case _:
+                pass
+
+
 def distinct(call: ToolCalled, seen: set[str]) -> ToolCalled:
     """The call under an id that no other call of the run has; adds it to `seen`.
 
@@ -216,11 +237,15 @@ def distinct(call: ToolCalled, seen: set[str]) -> ToolCalled:
     return call if tool_id == call.tool_id else msgspec.structs.replace(call, tool_id=tool_id)
 
 
-def reply(event: ToolCompleted) -> ToolReply:
+def reply(event: ToolCompleted, kept_in: Home | None = None) -> ToolReply:
     """What the model is told about a call that is over."""
     text = event.result if event.success else event.error
     return ToolReply(
-        tool_id=event.tool_id, tool_name=event.tool_name, text=text or "", images=event.images
+        tool_id=event.tool_id,
+        tool_name=event.tool_name,
+        text=text or "",
+        images=event.images,
+        kept_in=kept_in,
     )
 
 

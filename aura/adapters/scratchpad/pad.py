@@ -27,7 +27,7 @@ from aura.adapters.scratchpad.text import Texts
 from aura.adapters.scratchpad.tools import NAMES
 from aura.adapters.scratchpad.writing import filed_away
 from aura.events import MAIN, ScratchpadStored, ScratchpadUsage, ToolCompleted, TurnUsage
-from aura.pipeline.ports import Diverted, Log, Prompt, Tool
+from aura.pipeline.ports import Diverted, Home, Log, Prompt, Tool, ToolReply
 
 GROWTH = 4
 """How many times as large as the text its file and companions may be, when room is made."""
@@ -106,11 +106,13 @@ class Pad:
         self.tools: tuple[Tool, ...] = exploring(self)
         self._settings = settings
         self._limits = limits
-        self._names = (session_id, run_id)
+        self.home = Home(session_id, run_id)
         self._tasks = tasks
         self._log = log
         self._turn = anyio.Lock()
         self._handle: Handle | None = None
+        self._earlier: dict[Home, Handle] = {}
+        self._homes: tuple[Home, ...] = ()
         self._texts: Texts | None = None
         self._prompt: Prompt | None = None
         self._reported = False
@@ -118,16 +120,20 @@ class Pad:
 
     def close(self) -> None:
         """Let go of the directory; the files stay."""
-        if self._handle is not None:
-            self._handle.close()
+        for handle in (self._handle, *self._earlier.values()):
+            if handle is not None:
+                handle.close()
 
     def explores(self, tool_name: str) -> bool:
         """Whether a tool is one of those that look into files."""
         return tool_name in NAMES
 
     def asked(self, prompt: Prompt) -> None:
-        """The model is about to be asked this."""
+        """The model is about to be asked this, which may speak of what earlier runs kept."""
         self._prompt = prompt
+        replies = (each for each in prompt.messages if isinstance(each, ToolReply))
+        homes = dict.fromkeys(each.kept_in for each in replies if each.kept_in)
+        self._homes = tuple(home for home in homes if home != self.home)
 
     def reported(self, usage: TurnUsage) -> None:
         """The provider said what the last prompt and its answer took."""
@@ -150,10 +156,22 @@ class Pad:
         return await self._settings.tokens.get()
 
     async def texts(self) -> Texts:
-        """The files of the run. Raises `OSError`."""
-        await self._directory()
-        assert self._texts is not None  # noqa: S101 - the directory is open
+        """The files of the run, and those of earlier ones that it was told of. Raises
+        `OSError`."""
+        own = await self._directory()
+        for home in self._homes:
+            if home not in self._earlier:
+                await self._open_earlier(home)
+        handles = (own, *(self._earlier[home] for home in self._homes if home in self._earlier))
+        if self._texts is None or self._texts.directories != handles:
+            self._texts = Texts(handles)
         return self._texts
+
+    async def _open_earlier(self, home: Home) -> None:
+        place = self._settings.place
+        descriptor = await anyio.to_thread.run_sync(place.find, home.session_id, home.run_id)
+        if descriptor is not None:
+            self._earlier[home] = Handle(descriptor)
 
     async def settled(self) -> Window:
         """The window; as long as the provider reports nothing, the prompt is counted instead."""
@@ -220,9 +238,10 @@ class Pad:
         """The directory of the run, made when it is first needed."""
         async with self._turn:
             if self._handle is None:
-                descriptor = await anyio.to_thread.run_sync(self._settings.place.open, *self._names)
+                descriptor = await anyio.to_thread.run_sync(
+                    self._settings.place.open, self.home.session_id, self.home.run_id
+                )
                 self._handle = Handle(descriptor)
-                self._texts = Texts(self._handle)
             return self._handle
 
     async def _corrected(self, text: str, estimated: int, counter: Tokens) -> None:

@@ -69,20 +69,23 @@ class Place:
                 return self._opened(directory_name(session_id), directory_name(run_id))
         return self._opened(directory_name(session_id), directory_name(run_id))
 
+    def find(self, session_id: str, run_id: str) -> int | None:
+        """The directory of a run that is over, open and locked, if it is still there."""
+        try:
+            with (
+                _opened(self._root) as root,
+                _opened(directory_name(session_id), root) as session,
+            ):
+                return _locked(os.open(directory_name(run_id), DIRECTORY, dir_fd=session))
+        except OSError:
+            return None
+
     def _opened(self, session_name: str, run_name: str) -> int:
         self.prepare()
         with _opened(self._root) as root, _made(session_name, root) as session:
             with suppress(FileExistsError):
                 os.mkdir(run_name, 0o700, dir_fd=session)
-            descriptor = os.open(run_name, DIRECTORY, dir_fd=session)
-        try:
-            flock(descriptor, LOCK_SH | LOCK_NB)
-            if not os.fstat(descriptor).st_nlink:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-        except OSError:
-            os.close(descriptor)
-            raise
-        return descriptor
+            return _locked(os.open(run_name, DIRECTORY, dir_fd=session))
 
     def room(self, wanted: int) -> int | None:
         """How many bytes may be added, or `None` for any number; makes room for those wanted if
@@ -138,6 +141,18 @@ class Place:
         except OSError:
             return False
         return True
+
+
+def _locked(descriptor: int) -> int:
+    """The same directory, locked. Raises `OSError` when somebody removes or has removed it."""
+    try:
+        flock(descriptor, LOCK_SH | LOCK_NB)
+        if not os.fstat(descriptor).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def directory_name(identifier: str) -> str:

@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import NamedTuple
 
@@ -145,10 +145,11 @@ class Text:
 
 
 class Texts:
-    """The files in a directory, which is open; their indexes are kept for the next call."""
+    """The files in some open directories, of which the first ones count most; their indexes are
+    kept for the next call."""
 
-    def __init__(self, directory: Handle) -> None:
-        self._directory = directory
+    def __init__(self, directories: tuple[Handle, ...]) -> None:
+        self.directories = directories
         self._indexes: OrderedDict[Version, Index] = OrderedDict()
         self._lock = Lock()
 
@@ -159,9 +160,7 @@ class Texts:
         Only names that are in the directory itself, and no links: so nothing has to be checked
         that could be different a moment later.
         """
-        plain = self._plain(name)
-        with self._directory.lent() as directory:
-            descriptor = os.open(plain, TO_READ, dir_fd=directory)
+        descriptor = self._opened(self._plain(name))
         try:
             info = os.fstat(descriptor)
             if not stat.S_ISREG(info.st_mode):
@@ -173,14 +172,25 @@ class Texts:
 
     def names(self) -> list[str]:
         """The files that there are."""
-        with self._directory.lent() as directory:
-            names = os.listdir(directory)  # noqa: PTH208 - of a descriptor
+        names: set[str] = set()
+        for handle in self.directories:
+            with handle.lent() as directory:
+                names |= set(os.listdir(directory))  # noqa: PTH208 - of a descriptor
         return sorted(name for name in names if not name.startswith("."))
 
     def companions(self, name: str) -> list[str]:
         """The files with texts that are in this one."""
         stem = name.rpartition(".")[0] + "."
         return [each for each in self.names() if each.startswith(stem) and each != name]
+
+    def _opened(self, name: str) -> int:
+        """A descriptor of the file. Raises `OSError`."""
+        *others, last = self.directories
+        for handle in others:
+            with suppress(FileNotFoundError), handle.lent() as directory:
+                return os.open(name, TO_READ, dir_fd=directory)
+        with last.lent() as directory:
+            return os.open(name, TO_READ, dir_fd=directory)
 
     def _plain(self, name: str) -> str:
         plain = name.removeprefix("./")
