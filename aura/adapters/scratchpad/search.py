@@ -107,7 +107,8 @@ def _matches(text: Text, expression: Expression) -> Iterator[Match]:
             counted = start
             place = data.find(b"\n", end, stop) + 1 or stop
             begin = data.rfind(b"\n", 0, start) + 1
-            yield Match(line, _cut(data[begin:place], start - begin, end - begin))
+            whole = data[begin:place].rstrip(b"\r\n")
+            yield Match(line, _cut(whole, start - begin, end - begin))
             found += 1
             if found == MOST_MATCHES:
                 return
@@ -118,7 +119,7 @@ def _cut(line: bytes, start: int, end: int) -> str | None:
     if len(line) <= LONGEST_LINE:
         return None
     first, last = max(0, start - AROUND), min(len(line), end + AROUND, start + LONGEST_LINE)
-    shown = line[first:last].decode("utf-8", "ignore").rstrip("\r\n")
+    shown = line[first:last].decode("utf-8", "ignore")
     return f"[bytes {first + 1}-{last} of {len(line)}] {shown}"
 
 
