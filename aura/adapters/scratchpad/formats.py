@@ -91,7 +91,7 @@ def _records(data: bytes) -> list[bytes]:
 
 def _elements(pretty: bytes) -> int:
     """How many elements a pretty-printed list has."""
-    return len(re.findall(rb"\n  (?=[^ \]])", pretty))
+    return len(re.findall(rb"\n  (?=[^ \]}])", pretty))
 
 
 def is_markdown(data: bytes) -> bool:

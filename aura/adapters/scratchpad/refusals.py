@@ -30,6 +30,11 @@ class Declined(Exception):
         return msgspec.json.encode(self.answer).decode()
 
 
+def changed() -> ToolFailed:
+    """What to say of JSON that does not look as we wrote it."""
+    return ToolFailed("The file is not laid out as it was written: somebody changed it.")
+
+
 def unreadable(error: OSError, names: Sequence[str]) -> str:
     """Why the system would not open or read a file, and what files there are. Names no path."""
     match error.errno:

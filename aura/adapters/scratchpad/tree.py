@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 
 from aura.adapters.scratchpad.paths import Step
-from aura.adapters.scratchpad.refusals import ToolFailed
+from aura.adapters.scratchpad.refusals import ToolFailed, changed
 from aura.adapters.scratchpad.text import Piece, Text, breathe
 
 Kind: TypeAlias = Literal["object", "array", "string", "number", "bool", "null"]
@@ -133,6 +133,8 @@ class Tree:
             for number in _numbers(data, starts, first, stop, word):
                 begin = starts[number] - base + indent
                 until = starts[number + 1] - base if number + 1 < stop else end - base
+                if begin >= until - 2:
+                    raise changed()
                 yield number, data[begin : until - 2]
             breathe()
             first = stop
@@ -167,7 +169,7 @@ class Tree:
         if match is None:
             match = _KEY.match(self._text.read(start, end - start))
         if match is None:
-            raise _changed()
+            raise changed()
         value = start + match.end() - 1
         return Node(value, end, parent.depth + 1, _kind(match[2]), _decoded(match[1]))
 
@@ -225,7 +227,7 @@ class _Scan:
         if self._keys:
             match = _KEY.match(data, value)
             if match is None:
-                raise _changed()
+                raise changed()
             self.numbers[_decoded(match[1])] = len(self.starts) - 1
             value = match.end() - 1
         closing = CLOSING.get(data[value : value + 1])
@@ -248,10 +250,6 @@ def _numbers(
         found[number] = None
         place = starts[number + 1] - starts[first] if number + 1 < stop else len(data)
     return found
-
-
-def _changed() -> ToolFailed:
-    return ToolFailed("The file is not laid out as it was written: somebody changed it.")
 
 
 def _kind(first: bytes) -> Kind:
