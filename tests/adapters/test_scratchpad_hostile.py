@@ -203,10 +203,27 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     assert_lost(tmp_path / "file" / "scratchpad", os.strerror(errno.ENOTDIR))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    assert_lost(tmp_path / "scratchpad", os.strerror(errno.EACCES))
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from aura.adapters.tokens import counter
+from tests.support.scratchpads import kept
+counter("openai", "gpt-4o").count("loaded")
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write everywhere
+print(kept(Path(sys.argv[1]), "line\\n" * 500)[0].call.result)
+"""
+
+
+def test_a_directory_that_may_not_be_written() -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        command = [sys.executable, "-c", READ_ONLY, f"{folder}/scratchpad"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=True)
+        Path(folder).chmod(0o700)
+    assert "[scratchpad: failed" in ended.stdout
+    assert os.strerror(errno.EACCES) in ended.stdout.partition("[scratchpad: failed")[2]
+    assert folder not in ended.stdout.partition("[scratchpad: failed")[2]
 
 
 FULL_DISK = """

@@ -25,7 +25,7 @@ from aura.adapters.mcp.faults import Lost, Statuses, explained
 from aura.adapters.mcp.link import Link, Pending
 from aura.adapters.mcp.listing import Listing
 from aura.adapters.mcp.names import LONGEST_IN_LOG
-from aura.adapters.mcp.results import invalid, lost, outcome, refused, timed_out
+from aura.adapters.mcp.results import invalid, large, lost, outcome, refused, timed_out
 from aura.adapters.mcp.servers import Server
 from aura.adapters.mcp.transports import transport
 from aura.masking import Mask
@@ -247,12 +247,12 @@ class Connection:
 
     async def _call(self, pending: Pending, client: Client) -> Outcome:
         try:
-            return outcome(
-                await client.call_tool(
-                    pending.tool, pending.arguments, progress_callback=pending.progress
-                ),
-                self.mask,
+            result = await client.call_tool(
+                pending.tool, pending.arguments, progress_callback=pending.progress
             )
+            if large(result):
+                return await anyio.to_thread.run_sync(outcome, result, self.mask)
+            return outcome(result, self.mask)
         except MCPError as error:
             if error.code != CONNECTION_CLOSED or not error.message.startswith(CLOSED):
                 return refused(error, self.mask)

@@ -7,6 +7,7 @@ import binascii
 import json
 from collections.abc import Mapping
 
+import msgspec
 from mcp import MCPError
 from mcp_types import (
     INVALID_PARAMS,
@@ -29,7 +30,16 @@ LONGEST_ERROR = 8192
 LONGEST_RESOURCE = 100_000
 """Bytes of UTF-8 that an error, and the text of one resource, may take."""
 
+LARGE = 256 * 1024
+"""Characters."""
+
 TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml"})
+
+
+def large(result: CallToolResult) -> bool:
+    """Whether making an outcome of a result takes so long that others would have to wait."""
+    texts = (block.text for block in result.content if isinstance(block, TextContent))
+    return sum(map(len, texts)) > LARGE
 
 
 def outcome(result: CallToolResult, mask: Mask = NOTHING_SECRET) -> Outcome:
@@ -88,7 +98,9 @@ def _repeats(texts: list[str], structured: Mapping[str, object]) -> bool:
     text for each element. Servers send both for clients that know only texts."""
     wrapped = structured.get("result") if len(structured) == 1 else structured
     match texts, wrapped:
-        case [text], _ if _value(text) == structured:
+        case [text], str():
+            return _says(text, wrapped) or _says(text, structured)
+        case [text], _ if _says(text, structured):
             return True
         case _, list(elements) if len(texts) == len(elements) and len(texts) != 1:
             return all(map(_says, texts, elements))
@@ -101,7 +113,33 @@ def _repeats(texts: list[str], structured: Mapping[str, object]) -> bool:
 
 
 def _says(text: str, value: object) -> bool:
-    return text == value or _value(text) == value
+    """Whether a text is a value, or JSON that stands for it. Large ones are compared as JSON in one
+    spelling first, which is several times as fast as building what they stand for."""
+    if text == value:
+        return True
+    beginning = text.lstrip()[:1]
+    match value:
+        case dict() | list() if beginning != ("{" if isinstance(value, dict) else "["):
+            return False
+        case str() if beginning != '"':
+            return False
+        case _:
+            return _respelled(text) == _written(value) or _value(text) == value
+
+
+def _respelled(text: str) -> bytes | None:
+    try:
+        return msgspec.json.format(text.encode(), indent=-1)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _written(value: object) -> bytes:
+    """A value as JSON, in the order of its keys."""
+    try:
+        return msgspec.json.encode(value)
+    except (ValueError, OverflowError, RecursionError):  # numbers of any size, halves of characters
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _value(text: str) -> object:
@@ -118,7 +156,8 @@ def _structured(value: Mapping[str, object]) -> str:
         case {"result": str(text)} if len(value) == 1:
             return text
         case _:
-            return json.dumps(value, indent=2, ensure_ascii=False)
+            written = msgspec.json.format(_written(value), indent=2)
+            return written.decode("utf-8", "surrogatepass")
 
 
 def _text(block: ContentBlock) -> str:
