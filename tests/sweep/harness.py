@@ -96,8 +96,10 @@ class Tripwire:
     async def close(self, run_id: str) -> None:
         await self.log.close(run_id)
 
-    def tail(self, run_id: str, after: int) -> AbstractAsyncContextManager[Tail]:
-        return self.log.tail(run_id, after)
+    def tail(
+        self, run_id: str, after: int, *, awaited: bool = False
+    ) -> AbstractAsyncContextManager[Tail]:
+        return self.log.tail(run_id, after, awaited=awaited)
 
     async def find(self, run_id: str) -> Record:
         return await self.log.find(run_id)

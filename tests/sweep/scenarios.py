@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 import msgspec
@@ -19,7 +21,8 @@ from aura.pipeline.delegation import ClientTools
 from aura.pipeline.ports import Model, Outcome, Prompt, Tool, ToolSpec, User
 from aura.pipeline.run import Run
 from tests.support.agents import COST, agent, asks, breaks, says
-from tests.support.tools import Item, fails, gives
+from tests.support.scratchpads import scratchpads
+from tests.support.tools import Item, ScriptedToolbox, fails, gives
 
 SHELL = ToolSpec("shell", "Run a command.", msgspec.Raw(b'{"type":"object"}'))
 
@@ -100,13 +103,15 @@ class Scenario:
     replies: tuple[Reply, ...]
     tools: tuple[Tool, ...] = ()
     client: tuple[ToolSpec, ...] = ()
+    large: Mapping[str, int] = field(default_factory=dict)
 
     def stage(self) -> Staged:
         """The scenario, ready to be played once."""
         switch, begun, left = Switch(), [], []
         tools = tuple(BreakableTool(tool, switch, begun, left) for tool in self.tools)
-        plain = agent(*self.replies, tools=tools)
-        asked = replace(plain, model=BreakableModel(plain.model, switch))
+        plain = agent(*self.replies, toolset=ScriptedToolbox(tools, large=self.large))
+        pads = scratchpads(Path(KEPT.name)) if self.large else None
+        asked = replace(plain, model=BreakableModel(plain.model, switch), scratchpads=pads)
         return Staged(asked, self.client, switch, begun, left)
 
 
@@ -125,6 +130,9 @@ class Staged:
         given = ClientTools(self.client)
         return partial(answer, self.agent, (User("Hello?"),), client=given)
 
+
+KEPT = TemporaryDirectory()
+LISTING = "\n".join(f"pod-{number} is up" for number in range(100))
 
 SCENARIOS = {
     "plain": Scenario(replies=(says("Good evening to all.", reasoning="A greeting.", delay=0.01),)),
@@ -153,4 +161,15 @@ SCENARIOS = {
         replies=(asks("look"), breaks(500, message="Overloaded.", kind="rejected")),
         tools=(gives("look", "a.txt"),),
     ),
+    "scratchpad": Scenario(
+        replies=(
+            asks("list"),
+            Reply(calls=(Call(name="head", arguments={"file": "unknown"}),), usage=COST),
+            says("All of them."),
+        ),
+        tools=(gives("list", LISTING),),
+        large={"list": 50},
+    ),
 }
+WITH_THREADS = frozenset({"scratchpad"})
+"""Those in which threads work, for which virtual time does not wait."""

@@ -13,9 +13,11 @@ from aura.server.modes import Mode
 from tests.support.sources import fixed_sources
 from tests.support.virtual import in_virtual_time, virtual_sources
 from tests.sweep.harness import MODE, Scene, alone, check, check_file, play
-from tests.sweep.scenarios import SCENARIOS
+from tests.sweep.scenarios import SCENARIOS, WITH_THREADS
 
 Fault = Callable[[Scene], None]
+
+IN_VIRTUAL_TIME = [name for name in SCENARIOS if name not in WITH_THREADS]
 
 
 def broken(how: str) -> Fault:
@@ -52,12 +54,12 @@ def undisturbed(name: str) -> int:
     return len(alone(work).entries)
 
 
-def combinations(faults: Iterable[str]) -> list[object]:
+def combinations(faults: Iterable[str], names: Iterable[str] = SCENARIOS) -> list[object]:
     """All of them; but for a quarter, always the same, they are marked to be left out of the
     ordinary run. `make sweep` runs all."""
     cases = [
         (name, fault, at, kind)
-        for name in SCENARIOS
+        for name in names
         for at in range(undisturbed(name))
         for fault in faults
         for kind in ("stream", "json")
@@ -99,7 +101,7 @@ def test_a_fault_at_an_event(name: str, fault: str, at: int, stream: bool, tmp_p
     check_file(outcome, folder, full=fault == "disk-full")
 
 
-@pytest.mark.parametrize(("name", "fault", "at", "stream"), combinations(LATER))
+@pytest.mark.parametrize(("name", "fault", "at", "stream"), combinations(LATER, IN_VIRTUAL_TIME))
 def test_a_provider_that_fails_at_an_event(name: str, fault: str, at: int, stream: bool) -> None:
     act, codes = LATER[fault]
 
