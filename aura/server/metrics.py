@@ -27,6 +27,7 @@ from aura.events import (
     McpStatus,
     ReasoningDelta,
     RunFailed,
+    ScratchpadUsage,
     TextDelta,
     ToolCalled,
     ToolCompleted,
@@ -88,6 +89,11 @@ class Metrics:
             "aura_completions_delayed",
             "Model calls that had to wait, by reason.",
             ["agent", "reason"],
+        )
+        self.scratchpads = counter(
+            "aura_scratchpad_tokens",
+            "Tokens kept out of conversations by scratchpads, and read of them.",
+            ["agent", "what"],
         )
         self.servers = gauge(
             "aura_mcp_server_up",
@@ -247,12 +253,18 @@ class RunMeter:
                 metrics.errors.labels(agent, event.code).inc()
             case CompletionDelayed():
                 metrics.delays.labels(agent, event.reason).inc()
+            case ScratchpadUsage():
+                metrics.scratchpads.labels(agent, "intercepted").inc(event.tokens_intercepted)
+                metrics.scratchpads.labels(agent, "extracted").inc(event.tokens_extracted)
             case McpStatus():
-                for server in event.servers:
-                    up = server.status == "connected"
-                    metrics.servers.labels(agent, server.server_name).set(up)
+                self._reached(event)
             case _:
                 pass
+
+    def _reached(self, status: McpStatus) -> None:
+        for server in status.servers:
+            up = server.status == "connected"
+            self._metrics.servers.labels(self._counts.agent, server.server_name).set(up)
 
     def _bill(self, usage: Usage) -> None:
         billed = (

@@ -18,6 +18,7 @@ from aura.events import (
     CompletionDelayed,
     McpStatus,
     RunFailed,
+    ScratchpadUsage,
     ServerStatus,
     TextDelta,
     ToolCalled,
@@ -72,6 +73,7 @@ def test_a_run_is_counted() -> None:
         *tool("broken", success=False),
         *tool("made up", started=False, success=False),
         text(),
+        ScratchpadUsage(agent_id="main", tokens_intercepted=900, tokens_extracted=30),
         Usage(prompt_tokens=10, completion_tokens=5, total_tokens=15, cached_tokens=4),
         RunFailed(code="request_timeout", message="Too long.", status=504, retryable=True),
     )
@@ -97,6 +99,8 @@ def test_a_run_is_counted() -> None:
         "aura_tokens_total agent=desk kind=completion": 5,
         "aura_tokens_total agent=desk kind=cached": 4,
         "aura_completions_delayed_total agent=desk reason=busy": 1,
+        "aura_scratchpad_tokens_total agent=desk what=intercepted": 900,
+        "aura_scratchpad_tokens_total agent=desk what=extracted": 30,
         "aura_mcp_server_up agent=desk server=up": 1,
         "aura_mcp_server_up agent=desk server=down": 0,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -52,7 +53,8 @@ async def _apart(directory: int, base: str, data: bytes, room: int | None) -> Fi
     if ended.returncode == FULL:
         raise Full
     if ended.returncode:
-        number = max(ended.returncode, 1)
+        known = ended.returncode > 1  # 1 is an error of Python's, less a signal
+        number = ended.returncode if known else errno.EIO
         raise OSError(number, os.strerror(number))
     return msgspec.json.decode(ended.stdout, type=Filed)
 
