@@ -217,7 +217,7 @@ def test_the_process_goes_with_the_run(tmp_path: Path) -> None:
             tasks.cancel_scope.cancel()
 
     anyio.run(leave)
-    assert children() == []
+    anyio.run(eventually, lambda: children() == [])
     assert [each.name for each in tmp_path.iterdir() if not each.name.endswith(".part")] == []
 
 

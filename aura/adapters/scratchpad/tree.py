@@ -203,19 +203,23 @@ class _Scan:
         self.numbers: dict[str, int] = {}
         self._keys = keys
         self._margin = b"\n" + b" " * indent
-        self._closing = b""
+        self._closings = {
+            opening: re.compile(self._margin + re.escape(closing))  # faster than `bytes.find`
+            for opening, closing in CLOSING.items()
+        }
+        self._closing: re.Pattern[bytes] | None = None
 
     def feed(self, piece: Piece) -> None:
         """Look at some more lines."""
         data = b"\n" + piece.data[: piece.length]
         place, end = 0, len(data) - 1
         while place < end:
-            if self._closing:
-                place = data.find(self._closing, place)
-                if place < 0:
+            if self._closing is not None:
+                closed = self._closing.search(data, place)
+                if closed is None:
                     return
-                self._closing = b""
-                place = data.find(b"\n", place + 1)
+                self._closing = None
+                place = data.find(b"\n", closed.end())
             else:
                 self.starts.append(piece.start + place)
                 place = self._behind(data, place + len(self._margin))
@@ -230,9 +234,9 @@ class _Scan:
                 raise changed()
             self.numbers[_decoded(match[1])] = len(self.starts) - 1
             value = match.end() - 1
-        closing = CLOSING.get(data[value : value + 1])
+        closing = self._closings.get(data[value : value + 1])
         if closing is not None and data.startswith(b"\n", value + 1):
-            self._closing = self._margin + closing
+            self._closing = closing
             return value + 1
         return data.find(b"\n", value)
 

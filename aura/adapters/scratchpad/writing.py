@@ -9,7 +9,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import anyio
 import anyio.to_thread
 import msgspec
 
@@ -35,28 +34,40 @@ async def filed_away(directory: int, base: str, data: bytes, room: int | None) -
 
 
 async def _apart(directory: int, base: str, data: bytes, room: int | None) -> Filed:
-    source = await anyio.to_thread.run_sync(_nameless, directory, data)
+    process = await anyio.to_thread.run_sync(_started, directory, base, data, room)
+    try:
+        # Abandoned when the run ends: the process is killed below, and with it the wait is over.
+        output, _ = await anyio.to_thread.run_sync(process.communicate, abandon_on_cancel=True)
+    finally:
+        if process.poll() is None:
+            process.kill()
+    if process.returncode == FULL:
+        raise Full
+    if process.returncode:
+        known = process.returncode > 1  # 1 is an error of Python's, less a signal
+        number = process.returncode if known else errno.EIO
+        raise OSError(number, os.strerror(number))
+    return msgspec.json.decode(output, type=Filed)
+
+
+def _started(directory: int, base: str, data: bytes, room: int | None) -> subprocess.Popen[bytes]:
+    """The process at work. It is started in a thread and by the standard library: event loops copy
+    the tables of our whole memory for it, which takes as long as there is much of that."""
     libraries = str(Path(msgspec.__file__).parents[1])
     limit = str(-1 if room is None else room)
     program = [sys.executable, "-I", "-S", filing.__file__, str(directory), base, limit, libraries]
+    source = _nameless(directory, data)
     try:
-        ended = await anyio.run_process(
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and file
             program,
             stdin=source,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            check=False,
             env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             pass_fds=(directory,),
         )
     finally:
         os.close(source)
-    if ended.returncode == FULL:
-        raise Full
-    if ended.returncode:
-        known = ended.returncode > 1  # 1 is an error of Python's, less a signal
-        number = ended.returncode if known else errno.EIO
-        raise OSError(number, os.strerror(number))
-    return msgspec.json.decode(ended.stdout, type=Filed)
 
 
 def _nameless(directory: int, data: bytes) -> int:
