@@ -146,6 +146,14 @@ def test_a_path_that_leads_nowhere_says_what_is_there(
     assert shelved.budget.extracted == 0
 
 
+def test_of_many_and_of_long_keys_only_some_is_shown(shelved: Shelf) -> None:
+    file = shelved.keep({"x" * 5000: 1, **{f"key {n}": n for n in range(80)}}).file
+    declined = shelved.declined("get_in", file=file, path="none")
+    assert (len(declined["available_keys"]), declined["total_keys"]) == (50, 81)
+    assert declined["available_keys"][:2] == ["x" * 100 + "...", "key 0"]
+    assert len(json.dumps(declined)) < 2500
+
+
 def test_long_texts_are_given_by_lines(shelved: Shelf) -> None:
     file = shelved.keep({"log": "\n".join(f"line {n}" for n in range(300))}).file
     part = shelved.look("get_in", file=file, path="log", offset=298)

@@ -204,6 +204,7 @@ async def test_requests_that_are_half_sent_do_not_hold_it_up(processes: Processe
             server.terminate()
             assert server.ended(within=BOUND) == 0
             answers = [answer for sender in senders if (answer := rest(sender))]
+    assert answers
     assert [answer for answer in answers if not answer.startswith(b"HTTP/1.1 503 ")] == []
     assert [answer for answer in answers if b'"code":"shutting_down"' not in answer] == []
     assert "Traceback" not in server.output()

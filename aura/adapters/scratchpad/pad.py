@@ -159,9 +159,10 @@ class Pad:
         """The files of the run, and those of earlier ones that it was told of. Raises
         `OSError`."""
         own = await self._directory()
-        for home in self._homes:
-            if home not in self._earlier:
-                await self._open_earlier(home)
+        async with self._turn:
+            for home in self._homes:
+                if home not in self._earlier:
+                    await self._open_earlier(home)
         handles = (own, *(self._earlier[home] for home in self._homes if home in self._earlier))
         if self._texts is None or self._texts.directories != handles:
             self._texts = Texts(handles)

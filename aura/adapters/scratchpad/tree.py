@@ -35,6 +35,9 @@ WORTH_KEEPING = 64 * 1024
 BATCH = 2 * 1024 * 1024
 """Bytes of elements that are read at once."""
 
+LONGEST_KEY = 100
+"""Characters of a key that an error shows."""
+
 USUAL_KEY = 256
 """Bytes of a line that are read to learn its key, unless that takes more."""
 
@@ -114,8 +117,9 @@ class Tree:
             yield self._node(node, starts, number)
 
     def keys(self, node: Node, most: int) -> list[str]:
-        """The first keys of an object."""
-        return [member.key for member in self.members(node, 0, most)]
+        """The first keys of an object, to be shown: of long ones the beginning."""
+        keys = (member.key for member in self.members(node, 0, most))
+        return [key if len(key) <= LONGEST_KEY else f"{key[:LONGEST_KEY]}..." for key in keys]
 
     def items(
         self, node: Node, first: int, last: int, word: bytes | None = None
