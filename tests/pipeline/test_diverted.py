@@ -65,7 +65,7 @@ def looks(name: str, **arguments: object) -> Reply:
     return Reply(calls=(Call(name=name, arguments={"file": file, **arguments}),), usage=COST)
 
 
-DIGEST = "8766ce84"
+DIGEST = "669e8613"
 
 
 async def test_what_happens(events: SnapshotAssertion, run: Run, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.support.tools import ScriptedToolbox, gives
 from tests.support.wire import frames
 
 LISTING = msgspec.json.encode({"pods": [{"name": f"pod-{n}", "up": n != 7} for n in range(40)]})
-FILE = "task_0--list_pods-0-60908ece.json"
+FILE = "task_0--list_pods-0-553c3df0.json"
 
 
 class Bytes(SingleFileSnapshotExtension):

@@ -263,7 +263,7 @@ def _weighed(counter: Tokens, text: str, bound: int | None) -> Weighed:
         return Weighed(*counter.estimate(text))
     tokens, exact = counter.estimate(text)
     data = text.encode("utf-8", "replace")
-    return Weighed(tokens, exact, data, hashlib.blake2s(data, digest_size=4).hexdigest())
+    return Weighed(tokens, exact, data, hashlib.blake2b(data, digest_size=4).hexdigest())
 
 
 def _pointer(tool: str, filed: Filed, tokens: str, texts: Texts, counter: Tokens) -> str:

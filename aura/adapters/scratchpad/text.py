@@ -23,7 +23,7 @@ from aura.adapters.scratchpad.refusals import ToolFailed
 BLOCK = 16 * 1024
 """Bytes between two entries of the index."""
 
-PIECE = 256 * 1024
+PIECE = 1024 * 1024
 """Bytes that are read and searched at once: what searches them lets nobody else run meanwhile."""
 
 MOST_INDEXED = 32
