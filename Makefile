@@ -9,8 +9,10 @@ NODE_READY := $(NODE_TESTS)/node_modules/.package-lock.json
 SERVERS := .venv-servers
 SERVERS_PINS := tests/integration/servers
 
+ON_EVERY_CORE := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 .DEFAULT_GOAL := help
-.PHONY: help install run test sweep check bench lock clean
+.PHONY: help install run test coverage sweep check bench lock clean
 
 help:  ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -45,7 +47,10 @@ run: install  ## Serve the demo agents on 127.0.0.1:8080, without a key
 	$(BIN)/aura serve --config examples/demo --aura-custom-events true
 
 test: check $(NODE_READY) $(SERVERS)/installed  ## Check and test everything
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --cov --cov-report term
+	$(BIN)/pytest $(ON_EVERY_CORE)
+
+coverage: $(VENV)/installed-dev  ## Test, and list what no test reaches; takes longer
+	$(BIN)/pytest $(ON_EVERY_CORE) --cov --cov-report term-missing:skip-covered
 
 sweep: $(VENV)/installed-dev  ## Try every fault at every event and 10,000 bad requests, not only a sample
 	$(BIN)/pytest tests/sweep -m "sweep or not sweep"
