@@ -16,25 +16,8 @@ from hypothesis import strategies as st
 
 from aura.adapters.scratchpad.paths import below, steps_of
 from aura.adapters.scratchpad.refusals import ToolFailed
+from tests.support.documents import DOCUMENTS, SCALARS
 from tests.support.shelves import Shelf, numbered_lines, shelf
-
-KEYS = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(
-    ["a.b", "a[0]", "0", "", "$", "a b", 'q"q', "\\", "é", "items"]
-)
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8"), max_size=20)
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
-    max_leaves=15,
-)
-DOCUMENTS = st.lists(VALUES, max_size=4) | st.dictionaries(KEYS, VALUES, max_size=4)
-LINES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\r"), max_size=30))
 
 
 @pytest.fixture

@@ -39,7 +39,6 @@ class Keys:
     def __init__(self) -> None:
         self.types: dict[str, set[str]] = {}
         self.present: dict[str, int] = {}
-        self.objects = 0
         self.others: dict[str, int] = {}
 
     def add(self, item: JsonText) -> None:
@@ -48,7 +47,6 @@ class Keys:
         if kind != "object":
             self.others[kind] = self.others.get(kind, 0) + 1
             return
-        self.objects += 1
         self._add("", item, 1)
 
     def _add(self, prefix: str, item: JsonText, depth: int) -> None:
