@@ -47,7 +47,7 @@ class Extract:
     @property
     def lines(self) -> int:
         """How many lines were asked for and found."""
-        return len(self.plain.split("\n")) if self.plain else 0
+        return self.plain.count("\n") + 1 if self.body else 0
 
 
 class Oversized(Exception):

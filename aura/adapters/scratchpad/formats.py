@@ -18,11 +18,16 @@ LINES_LOOKED_AT = 50
 """Lines at the beginning of a text in which a markdown header has to be."""
 
 _HEADER = re.compile(rb"[ \t]*(#{1,6})[ \t]+\S")
-_FENCE = re.compile(rb"[ \t]*(?:```|~~~)")
+_FENCE = re.compile(rb"[ \t]*(```|~~~)")
 _CODE = re.compile(
     rb"#!|[ \t]*(?:[\w.\"'-]+:(?:[ \t]|$)|[\w.-]+[ \t]*=[^=]|[}\])]"
     rb"|(?:import|from|def|class|function|export|set|if|for|while|return|echo)\b)"
 )
+_SURROGATES = re.compile(
+    rb"\\\\|\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(\\u[dD][89a-fA-F][\da-fA-F]{2})"
+)
+"""Backslashes, whole characters in two halves, and halves alone."""
+
 _OPENED = (b"{", b"[")
 _CLOSED = (b"}", b"]")
 
@@ -54,8 +59,16 @@ def pretty_json(data: bytes) -> bytes | None:
         return None
     try:
         return msgspec.json.format(stripped, indent=2)
-    except (msgspec.DecodeError, RecursionError):
+    except RecursionError:
         return None
+    except msgspec.DecodeError:
+        mended = _SURROGATES.sub(_mended, stripped)
+        return None if mended == stripped else pretty_json(mended)
+
+
+def _mended(match: re.Match[bytes]) -> bytes:
+    """Half a character, as texts have that were cut, as the sign for one that is unknown."""
+    return rb"\ufffd" if match[1] else match[0]
 
 
 def _wrapped(pretty: bytes) -> bytes | None:
@@ -98,11 +111,11 @@ def is_markdown(data: bytes) -> bool:
     """Whether one of the first lines is a header, and the others do not look like code or
     configuration with comments."""
     headers = code = others = 0
-    fenced = False
+    fence = b""
     for line in data[: 64 * 1024].split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT]:
-        if _FENCE.match(line):
-            fenced = not fenced
-        elif fenced or not line.strip():
+        if mark := _FENCE.match(line):
+            fence = b"" if fence == mark[1] else fence or mark[1]
+        elif fence or not line.strip():
             continue
         elif header := _HEADER.match(line):
             headers += 3 if len(header[1]) > 1 else 1  # comments seldom have two signs

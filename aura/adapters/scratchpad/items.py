@@ -23,7 +23,7 @@ SMALLEST_WINDOW = 10
 LONGEST_VALUE = 5
 """Lines of a string that are given of an item."""
 
-_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_AND = re.compile(r"\s+and\s+(?=[^=~]+(?:=|~))", re.IGNORECASE)
 _CONDITION = re.compile(r"(?P<field>.+?)\s*(?P<operator>!=|==?|~)(?P<value>.*)", re.DOTALL)
 
 JsonText: TypeAlias = bytes | msgspec.Raw
@@ -52,7 +52,8 @@ class Keys:
     def _add(self, prefix: str, item: JsonText, depth: int) -> None:
         for key, value in _members(item).items():
             kind: str = KINDS.get(memoryview(value)[0], "number")
-            name = prefix + (key if "." not in key else msgspec.json.encode(key).decode())
+            plain = key.isprintable() and "." not in key
+            name = prefix + (key if plain else msgspec.json.encode(key).decode())
             if kind == "object" and depth >= DEEPEST:
                 name, kind = prefix + "<...truncated>", "...truncated"
             self.types.setdefault(name, set()).add(kind)
@@ -201,12 +202,13 @@ def _row(
 
 def _short(value: JsonText, place: str) -> object:
     """The value, or the first lines of a long text."""
+    whole = msgspec.Raw(value) if isinstance(value, bytes) else value
     if memoryview(value)[0] != ord('"'):
-        return value
+        return whole
     text = msgspec.json.decode(value, type=str)
     lines = text.split("\n")
     if len(lines) <= LONGEST_VALUE:
-        return value
+        return whole
     kept = "\n".join(lines[:LONGEST_VALUE])
     return f'{kept}\n[{len(lines)} lines in all: get_in with path="{place}" gives the rest]'
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from aura.adapters.scratchpad.extract import LONGEST_TOKEN, Advice, Extract, Oversized, numbered
-from aura.adapters.scratchpad.paths import steps_of, written
+from aura.adapters.scratchpad.paths import Step, steps_of, written
 from aura.adapters.scratchpad.refusals import Declined, ToolFailed
 from aura.adapters.scratchpad.text import Text
 from aura.adapters.scratchpad.tree import Missing, Node, Tree
@@ -81,7 +81,7 @@ class Lookup:
         if node.kind != "string":
             return self._json(tree, node)
         value = msgspec.json.decode(tree.raw(node), type=str)
-        lines = value.split("\n") if value else []
+        lines = value.replace("\r\n", "\n").split("\n") if value else []
         return (
             self._whole(lines, len(value)) if self.lines is None else self._some(lines, self.lines)
         )
@@ -91,7 +91,7 @@ class Lookup:
         advice = Advice(
             facts={"requested_path": self.path},
             suggestions=(
-                f'get_in(file="{name}", path="{self._deeper(tree, node)}"): a part of it',
+                f'get_in(file="{name}", path={self._deeper(tree, node)}): a part of it',
                 f'schema(file="{name}"): which paths there are',
                 f'grep(file="{name}", pattern="..."): the lines that matter',
             ),
@@ -160,11 +160,12 @@ class Lookup:
         )
 
     def _deeper(self, tree: Tree, node: Node) -> str:
-        """The path of something in what was asked for."""
-        prefix = f"{written(steps_of(self.path))}.".removeprefix(".")
+        """The path of something in what was asked for, in quotes."""
+        path = self.path
         for member in tree.members(node, 0, 1):
-            return prefix + (member.key if node.kind == "object" else "0")
-        return self.path
+            step = Step(member.key, None) if node.kind == "object" else Step(None, 0)
+            path = written((*steps_of(path), step))
+        return msgspec.json.encode(path).decode()
 
     def _missed(self, tree: Tree, at: Node, failed: str, prefix: str) -> Declined:
         """What is there instead."""

@@ -23,7 +23,7 @@ MOST_NODES = 20_000
 
 MOST_BULLETS = 20
 
-_HEADER = re.compile(rb"[ \t]*(#{1,6})[ \t]+(.*?)[ \t#\r]*$")
+_HEADER = re.compile(rb"[ \t]*(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t\r]*$")
 _FENCE = re.compile(rb"[ \t]*(```|~~~)")
 _BULLET = re.compile(rb"[-*+][ \t]+(?:\*\*)?([^:*\r\n]{1,60}?)(?:\*\*)?:")
 
@@ -50,8 +50,8 @@ def tree_lines(text: Text, max_depth: int) -> Iterator[str]:
 def header_lines(text: Text) -> Iterator[str]:
     """The headers of a markdown file, indented by their level, with the lines of each section."""
     headers = list(_headers(text))
-    for header, following in zip(headers, (*headers[1:], None), strict=True):
-        last = following.line - 1 if following else text.lines
+    ends = (*(header.line - 1 for header in headers[1:]), text.lines)
+    for header, last in zip(headers, ends, strict=False):
         keys = f" (keys: {', '.join(header.keys)})" if header.keys else ""
         indent = "  " * (header.level - 1)
         yield f"{indent}{'#' * header.level} {header.title} [L{header.line}-L{last}]{keys}"

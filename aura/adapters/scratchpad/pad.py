@@ -23,6 +23,7 @@ from aura.adapters.scratchpad.handle import Handle
 from aura.adapters.scratchpad.place import Place
 from aura.adapters.scratchpad.pointer import GUIDANCE, failed, pointer
 from aura.adapters.scratchpad.preview import preview
+from aura.adapters.scratchpad.refusals import ToolFailed
 from aura.adapters.scratchpad.text import Texts
 from aura.adapters.scratchpad.tools import NAMES
 from aura.adapters.scratchpad.writing import filed_away
@@ -218,7 +219,7 @@ class Pad:
             shown = await anyio.to_thread.run_sync(
                 partial(_pointer, call.tool_name, filed, tokens, texts, counter)
             )
-        except (OSError, Full) as error:
+        except (OSError, Full, ToolFailed) as error:
             reason = _reason(error)
             self._log.error("scratchpad failed", tool=call.tool_name, reason=reason)
             return failed(call.tool_name, tokens, reason), None
@@ -272,10 +273,12 @@ def _pointer(tool: str, filed: Filed, tokens: str, texts: Texts, counter: Tokens
     return pointer(tool, filed, tokens, shown)
 
 
-def _reason(error: OSError | Full) -> str:
+def _reason(error: OSError | Full | ToolFailed) -> str:
     """Why a text could not be kept. Names no path."""
     if isinstance(error, Full):
         return "the scratchpads have as much room as `scratchpad_max_bytes` allows"
+    if isinstance(error, ToolFailed):
+        return str(error)
     return os.strerror(error.errno) if error.errno else "the disk failed"
 
 

@@ -39,7 +39,9 @@ class Bytes(NamedTuple):
             if left < 0:
                 sample = text.read(begin, min(SAMPLE, stop - begin))
                 raise Oversized((stop - begin) * len(lines), sample, advice)
-            data = text.read(begin, stop - begin).removesuffix(b"\n").removesuffix(b"\r")
+            data = text.read(begin, stop - begin)
+            if stop == end:
+                data = data.removesuffix(b"\n").removesuffix(b"\r")
             yield data.decode("utf-8", "ignore")
 
 

@@ -99,6 +99,9 @@ def _matches(text: Text, expression: Expression) -> Iterator[Match]:
     found = 0
     for piece in text.pieces():
         data, stop, line, counted, place = piece.data, piece.length, 0, 0, 0
+        if b"\r\n" in data:
+            data = data[:stop].replace(b"\r\n", b"\n")
+            stop = len(data)
         while place < stop and (match := expression.search(data, place, stop)) is not None:
             start, end = match.span()
             if start == stop and data[stop - 1] == NEWLINE:
@@ -156,7 +159,7 @@ def _collected(
             shown.append(region)
             plain.append("\n".join(lines))
         if len(lines) <= last - first or left <= 0:
-            more = len(regions) - number - 1
+            more = len(regions) - number - bool(lines)
             shown.append(f"[output truncated: after these lines; {more} more regions]")
             break
     return "\n---\n".join(shown), "\n".join(plain)

@@ -59,7 +59,7 @@ class Slice(msgspec.Struct, frozen=True):
         """Some lines."""
         bytes_of_each = None
         if self.from_byte is not None or self.to_byte is not None:
-            bytes_of_each = Bytes(self.from_byte or 1, self.to_byte)
+            bytes_of_each = Bytes(1 if self.from_byte is None else self.from_byte, self.to_byte)
         return part(view.text, self.start, self.end, bytes_of_each, per_call=view.per_call)
 
 
