@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aura.errors import RequestError
 from aura.pipeline.agent import Agent
+from aura.pipeline.team import Team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,15 @@ class ServerInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """What clients may know of a worker; `model` is there when it is not the coordinator's."""
+
+    name: str
+    description: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
     """An agent under its public id. `created` is in seconds since the epoch.
 
@@ -31,7 +41,7 @@ class Served:
 
     id: str
     name: str
-    agent: Agent
+    agent: Agent | Team
     created: int
     owned_by: str
     model: str
@@ -39,6 +49,7 @@ class Served:
     hidden: bool = False
     overrides: frozenset[str] = frozenset()
     servers: tuple[ServerInfo, ...] = ()
+    workers: tuple[WorkerInfo, ...] = ()
     takes_tool: Callable[[str], bool] | None = None
     linger: float | None = 0.0
 

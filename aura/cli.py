@@ -161,6 +161,8 @@ def _serve(given: argparse.Namespace, environment: Environment) -> int:
         default=chosen.default_agent,
         first_chunk_timeout=chosen.first_chunk_timeout_secs,
         scratchpad_events=chosen.aura_emit_scratchpad_tool_events,
+        escape_hatch=chosen.aura_escape_hatch,
+        prompt_journal=chosen.aura_prompt_journal,
     )
     app = create_app(agents, chosen, drain=drain, on_ready=partial(announce, settings=chosen))
     anyio.run(listen, app, drain, chosen, backend_options={"use_uvloop": True})

@@ -71,6 +71,18 @@ OPTIONS = (
         "show how agents explore their scratchpads, as calls of tools",
     ),
     Option(
+        "aura_escape_hatch",
+        "AURA_ESCAPE_HATCH",
+        boolean,
+        "let teams plan what is possible when no tool does all of it (default true)",
+    ),
+    Option(
+        "aura_prompt_journal",
+        "AURA_PROMPT_JOURNAL",
+        boolean,
+        "keep every prompt of a team in its record, in prompt-journal.md",
+    ),
+    Option(
         "aura_event_frames",
         "AURA_EVENT_FRAMES",
         one_of(get_args(EventFrames)),

@@ -8,12 +8,26 @@ from typing import TextIO
 
 import msgspec
 
-from aura.events import AnyEvent, RunFailed, TextDelta, ToolCompleted, ToolProgressed, ToolStarted
+from aura.events import (
+    AnyEvent,
+    PlanCreated,
+    PlannedTask,
+    ReplanStarted,
+    RunFailed,
+    TaskCompleted,
+    TaskStarted,
+    TextDelta,
+    ToolCompleted,
+    ToolProgressed,
+    ToolStarted,
+    WorkerToolCompleted,
+)
 from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
 from aura.pipeline.compose import opened
 from aura.pipeline.ports import User
 from aura.pipeline.run import open_run
+from aura.pipeline.team import Team
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -37,7 +51,35 @@ def progress_line(event: AnyEvent) -> str | None:
             sign = "✓" if event.success else "✗"
             return f"{sign} {event.tool_name} ({event.duration_ms / 1000:.1f} s)"
         case _:
+            return _team_line(event)
+
+
+def _team_line(event: AnyEvent) -> str | None:
+    """The same for what happens in a team."""
+    match event:
+        case PlanCreated():
+            tasks = (f"\n  {task.task_id}. {_task(task)}" for task in event.graph)
+            return f"plan: {_plain(event.goal)}{''.join(tasks)}"
+        case TaskStarted():
+            return f"… task {event.task_id} ({event.worker_id})"
+        case WorkerToolCompleted():
+            sign = "✓" if event.success else "✗"
+            return f"  {sign} {event.tool_name} ({event.duration_ms / 1000:.1f} s)"
+        case TaskCompleted():
+            sign = "✓" if event.success else "✗"
+            said = event.summary if event.success else event.result
+            seconds = event.duration_ms / 1000
+            return f"{sign} task {event.task_id} ({seconds:.1f} s): {_plain(said)[:200]}"
+        case ReplanStarted():
+            return f"plan {event.iteration}"
+        case _:
             return None
+
+
+def _task(task: PlannedTask) -> str:
+    needs = ", ".join(map(str, task.dependencies))
+    worker = f" [{task.worker}]" if task.worker else ""
+    return f"{_plain(task.description)}{worker}" + (f" (after {needs})" if needs else "")
 
 
 def _plain(text: str) -> str:
@@ -46,7 +88,7 @@ def _plain(text: str) -> str:
 
 
 async def ask(
-    agent: Agent, question: str, *, events: bool, out: TextIO, report: Callable[[str], None]
+    agent: Agent | Team, question: str, *, events: bool, out: TextIO, report: Callable[[str], None]
 ) -> int:
     """Write the answer to `out`, or every event when `events` is set; progress goes to `report`.
 

@@ -61,7 +61,10 @@ def test_every_piece_of_toml_loads(block: str, tmp_path: Path) -> None:
         assert load(path, {"OPENAI_API_KEY": "k"}).configs
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.toml")), ids=lambda p: p.name)
+SHIPPED = sorted([*(ROOT / "examples").rglob("*.toml"), *(ROOT / "configs").glob("*.toml")])
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_every_example_loads(path: Path) -> None:
     try:
         load_script(path)

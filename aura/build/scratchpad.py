@@ -12,7 +12,8 @@ from pathlib import Path
 
 from anyio.abc import TaskGroup
 
-from aura.config.schema import Config
+from aura.config.llm import Llm
+from aura.config.schema import Config, Scratchpad
 from aura.errors import Problem
 from aura.pipeline.ports import Scratchpads
 
@@ -21,30 +22,35 @@ FOLDER = "scratchpad"
 
 
 def opened(
-    config: Config, tasks: TaskGroup, *, shown: bool, now: Callable[[], float]
+    config: Config,
+    wanted: Scratchpad,
+    llm: Llm,
+    tasks: TaskGroup,
+    *,
+    shown: bool,
+    now: Callable[[], float],
 ) -> Scratchpads | None:
-    """The scratchpads of an agent, if it has any; `shown` says that clients are told what happens
-    there."""
-    wanted, window = config.agent.scratchpad, config.agent.llm.context_window
-    if not wanted.enabled or window is None or config.memory_dir is None:
+    """The scratchpads of an agent with this model, if it has any; `shown` says that clients are
+    told what happens there."""
+    if not wanted.enabled or llm.context_window is None or config.kept_in is None:
         return None
     from aura.adapters.scratchpad.pad import Settings
     from aura.adapters.scratchpad.pads import Loading, Pads
     from aura.adapters.scratchpad.place import Place
     from aura.adapters.tokens import counter
 
-    tokens = Loading(partial(counter, config.agent.llm.provider, config.agent.llm.model))
+    tokens = Loading(partial(counter, llm.provider, llm.model))
     tasks.start_soon(tokens.load)
     return Pads(
         Settings(
             place=Place(
-                Path(config.memory_dir, FOLDER),
+                Path(config.kept_in, FOLDER),
                 max_bytes=config.scratchpad_max_bytes,
                 retention=config.scratchpad_retention_secs,
                 now=now,
             ),
             tokens=tokens,
-            window=window,
+            window=llm.context_window,
             margin=wanted.context_safety_margin,
             per_call=wanted.max_extraction_tokens,
             rounds=wanted.turn_depth_bonus,
@@ -53,9 +59,9 @@ def opened(
     )
 
 
-def limits(config: Config) -> Mapping[str, Sequence[tuple[str, int]]]:
+def limits(config: Config, wanted: Scratchpad) -> Mapping[str, Sequence[tuple[str, int]]]:
     """For each server the globs over its tools, with the tokens that are too many."""
-    if not config.agent.scratchpad.enabled:
+    if not wanted.enabled:
         return {}
     return {
         name: tuple((glob, each.min_tokens) for glob, each in server.scratchpad.items())
@@ -63,9 +69,9 @@ def limits(config: Config) -> Mapping[str, Sequence[tuple[str, int]]]:
     }
 
 
-def reserved(config: Config) -> tuple[str, ...]:
+def reserved(wanted: Scratchpad) -> tuple[str, ...]:
     """The names of the tools that explore a scratchpad."""
-    if not config.agent.scratchpad.enabled:
+    if not wanted.enabled:
         return ()
     from aura.adapters.scratchpad.tools import NAMES
 
@@ -74,9 +80,13 @@ def reserved(config: Config) -> tuple[str, ...]:
 
 def problem(config: Config) -> Problem | None:
     """Why no files could be written, if that is so, without writing any."""
-    if not config.agent.scratchpad.enabled or config.memory_dir is None:
+    pads = [
+        config.agent.scratchpad,
+        *map(config.scratchpad_of, config.orchestration.worker.values()),
+    ]
+    if not any(pad.enabled for pad in pads) or config.kept_in is None:
         return None
     from aura.adapters.scratchpad.place import obstacle
 
-    reason = obstacle(Path(config.memory_dir, FOLDER))
+    reason = obstacle(Path(config.kept_in, FOLDER))
     return config.source.problem(("memory_dir",), reason, kind="io") if reason else None

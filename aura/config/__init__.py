@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from aura.config.checks import default_agent
 from aura.config.dotenv import Environment, read_dotenv
+from aura.config.llm import Llm, OpenAI, Scripted
 from aura.config.load import Loaded, load
+from aura.config.orchestration import Orchestration, Worker
 from aura.config.render import as_json, as_toml
-from aura.config.schema import (
-    Agent,
-    Config,
-    Document,
-    Llm,
-    Mcp,
-    OpenAI,
-    Scratchpad,
-    Scripted,
-    Tools,
-)
+from aura.config.schema import Agent, Config, Document, Mcp, Scratchpad, Tools
 from aura.config.secret import Secret
 from aura.config.servers import HttpStreamable, Server, Sse, Stdio, Threshold
 from aura.config.source import Source
@@ -31,6 +23,7 @@ __all__ = [
     "Loaded",
     "Mcp",
     "OpenAI",
+    "Orchestration",
     "Scratchpad",
     "Scripted",
     "Secret",
@@ -40,6 +33,7 @@ __all__ = [
     "Stdio",
     "Threshold",
     "Tools",
+    "Worker",
     "as_json",
     "as_toml",
     "default_agent",

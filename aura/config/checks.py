@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from aura.config.schema import Config, OpenAI
+from aura.config import team_checks
+from aura.config.llm import OpenAI
+from aura.config.schema import Config
 from aura.config.servers import HttpStreamable, Server, Stdio
 from aura.errors import Problem
 
@@ -23,12 +25,17 @@ def warnings(config: Config) -> list[Problem]:
         *_idle_timeouts(config),
         *_idle_thresholds(config),
         *_idle_scratchpad(config),
+        *team_checks.warnings(config),
     ]
 
 
 def problems(config: Config) -> list[Problem]:
     """What one configuration asks for and cannot have."""
-    return [*_untestable_servers(config), *_unkept_scratchpad(config)]
+    return [
+        *_untestable_servers(config),
+        *_unkept_scratchpad(config),
+        *team_checks.problems(config),
+    ]
 
 
 def clashes(configs: Sequence[Config]) -> list[Problem]:
@@ -113,11 +120,12 @@ def _only_with_a_request(server: Server) -> str | None:
 
 
 def _unkept_scratchpad(config: Config) -> Iterator[Problem]:
-    """What a scratchpad cannot do without."""
-    if not config.agent.scratchpad.enabled:
+    """What a scratchpad cannot do without; those of a team are checked for each worker."""
+    team = config.orchestration
+    if not config.agent.scratchpad.enabled or (team.enabled and team.worker):
         return
     path = ("agent", "scratchpad", "enabled")
-    if config.memory_dir is None:
+    if config.kept_in is None:
         message = "needs a directory for its files: set `memory_dir` at the top of the file"
         yield config.source.problem(path, message)
     if config.agent.llm.context_window is None:
@@ -130,9 +138,16 @@ def _unkept_scratchpad(config: Config) -> Iterator[Problem]:
 
 def _idle_thresholds(config: Config) -> Iterator[Problem]:
     for name, server in config.mcp.servers.items():
-        if server.scratchpad and not config.agent.scratchpad.enabled:
+        if server.scratchpad and not _any_scratchpad(config):
             message = "has no effect without `enabled = true` in [agent.scratchpad]"
             yield config.source.problem(("mcp", "servers", name, "scratchpad"), message)
+
+
+def _any_scratchpad(config: Config) -> bool:
+    workers = config.orchestration.worker.values() if config.orchestration.enabled else ()
+    return config.agent.scratchpad.enabled or any(
+        config.scratchpad_of(worker).enabled for worker in workers
+    )
 
 
 def _idle_scratchpad(config: Config) -> Iterator[Problem]:

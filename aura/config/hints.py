@@ -7,11 +7,15 @@ from typing import Final
 
 import msgspec
 
-from aura.config.schema import Agent, Document, OpenAI, Scripted
+from aura.config.llm import OpenAI, Scripted
+from aura.config.orchestration import Orchestration, Worker
+from aura.config.schema import Agent, Document
 
 LATER: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
-    Document: frozenset({"hitl", "orchestration", "vector_stores"}),
+    Document: frozenset({"hitl", "vector_stores"}),
     Agent: frozenset({"skills"}),
+    Orchestration: frozenset({"coordinator_vector_stores"}),
+    Worker: frozenset({"skills", "vector_stores"}),
 }
 """Keys of the configuration language that this version does not read yet, by table."""
 
@@ -59,5 +63,13 @@ MOVED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
     (Document, "vector_store"): "the tables are written [[vector_stores]]",
     (Document, "workers"): "workers are written [orchestration.worker.<name>]",
     (Document, "orchestrator"): "the coordinator is configured by [agent] and [orchestration]",
+    (Orchestration, "workers"): "the tables are written [orchestration.worker.<name>]",
+    (Orchestration, "quality_threshold"): "it is no longer used: results are not scored",
+    (Orchestration, "per_call_timeout_secs"): "it belongs in [orchestration.timeouts]",
+    (Orchestration, "stream_inactivity_timeout_secs"): "it belongs in [orchestration.timeouts]",
+    (Orchestration, "max_session_runs"): "it belongs in [orchestration.artifacts]",
+    (Orchestration, "show_tool_reasoning_in_continuation"): (
+        "it belongs in [orchestration.artifacts]"
+    ),
 }
 """Where a key that is not known here should go."""

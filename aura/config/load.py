@@ -14,6 +14,7 @@ import msgspec
 from aura.config import checks
 from aura.config.decode import decode
 from aura.config.env import resolve, resolve_path
+from aura.config.legacy import moved
 from aura.config.lines import lines
 from aura.config.schema import Config
 from aura.config.source import Source
@@ -86,9 +87,11 @@ def _read(file: Path, environ: Mapping[str, str]) -> _Read:
 
 def _decoded(tree: dict[str, Any], source: Source, environ: Mapping[str, str]) -> _Read:
     resolved = resolve(tree, environ)
-    decoded = decode(resolved.tree, source)
-    problems = [*resolved.problems(source), *decoded.problems]
-    warnings = [*resolved.warnings(source), *decoded.warnings]
+    placed = moved(resolved.tree, source)
+    source = placed.source
+    decoded = decode(placed.tree, source)
+    problems = [*resolved.problems(source), *placed.problems, *decoded.problems]
+    warnings = [*resolved.warnings(source), *placed.warnings, *decoded.warnings]
     config = None
     if decoded.document:
         config = Config(source=source, **msgspec.structs.asdict(decoded.document))

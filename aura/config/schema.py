@@ -2,97 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from aura.config.kinds import (
-    ApiKey,
-    Count,
-    Filled,
-    OnDisconnect,
-    Positive,
-    SecondsOrNever,
-    Share,
-    Temperature,
-    Url,
-)
+from aura.config.kinds import Count, Filled, OnDisconnect, Positive, SecondsOrNever, Share
+from aura.config.llm import Llm
+from aura.config.orchestration import Orchestration, Worker
 from aura.config.servers import Server
 from aura.config.source import Source
 
-ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Override: TypeAlias = Literal[
     "max_tokens", "temperature", "top_p", "seed", "stop", "response_format", "tool_choice"
 ]
 
-OPENAI_URL: Final = "https://api.openai.com/v1"
 SCRATCHPAD_MAX_BYTES: Final = 1024**3
 SCRATCHPAD_RETENTION_SECS: Final = 86_400.0
-
-
-class OpenAI(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="provider",
-    tag="openai",
-):
-    """OpenAI, or any service that speaks its chat completions.
-
-    `max_concurrent_calls` 0 means any number.
-    """
-
-    model: Filled
-    api_key: ApiKey
-    base_url: Url | None = None
-    max_concurrent_calls: Count = 0
-    max_tokens: Positive | None = None
-    context_window: Positive | None = None
-    temperature: Temperature | None = None
-    reasoning_effort: ReasoningEffort | None = None
-    tool_images: bool | None = None
-    additional_params: dict[str, Any] | None = None
-
-    @property
-    def provider(self) -> str:
-        """The word that selects this table."""
-        return str(self.__struct_config__.tag)
-
-    @property
-    def account(self) -> Hashable:
-        """The same for every model that is asked with the same credentials."""
-        return self.provider, (self.base_url or OPENAI_URL).rstrip("/"), self.api_key
-
-
-class Scripted(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="provider",
-    tag="scripted",
-):
-    """A model that answers from a file; `script` is relative to the working directory."""
-
-    script: Filled
-    model: Filled = "scripted"
-    max_concurrent_calls: Count = 0
-    context_window: Positive | None = None
-
-    @property
-    def provider(self) -> str:
-        """The word that selects this table."""
-        return str(self.__struct_config__.tag)
-
-    @property
-    def account(self) -> Hashable:
-        """The same for every model that has the same script."""
-        return self.provider, self.script
-
-
-Llm: TypeAlias = OpenAI | Scripted
 
 
 class Scratchpad(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +98,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     agent: Agent
     mcp: Mcp = msgspec.field(default_factory=Mcp)
     tools: Tools = msgspec.field(default_factory=Tools)
+    orchestration: Orchestration = msgspec.field(default_factory=Orchestration)
     memory_dir: Filled | None = None
     scratchpad_max_bytes: Count = SCRATCHPAD_MAX_BYTES
     scratchpad_retention_secs: SecondsOrNever = SCRATCHPAD_RETENTION_SECS
@@ -187,3 +113,30 @@ class Config(Document, frozen=True, kw_only=True):
     def id(self) -> str:
         """The name that requests use for the agent."""
         return self.agent.id
+
+    @property
+    def kept_in(self) -> str | None:
+        """The directory for what outlives a request, wherever the file says it."""
+        return self.memory_dir or self.orchestration.artifacts.memory_dir
+
+    def sets(self, *path: str) -> bool:
+        """Whether the file has this key."""
+        return path in self.source.lines
+
+    def scratchpad_of(self, worker: Worker) -> Scratchpad:
+        """The scratchpad of a worker: that of the agent, but for what the worker has itself."""
+        if worker.scratchpad is None:
+            return self.agent.scratchpad
+        own = msgspec.structs.asdict(worker.scratchpad)
+        given = {key: value for key, value in own.items() if value is not None}
+        return msgspec.structs.replace(self.agent.scratchpad, **given)
+
+    @property
+    def llms(self) -> dict[tuple[str, ...], Llm]:
+        """Every model, by the path of its table."""
+        workers = self.orchestration.worker.items() if self.orchestration.enabled else ()
+        own = {("orchestration", "worker", name, "llm"): each.llm for name, each in workers}
+        return {
+            ("agent", "llm"): self.agent.llm,
+            **{path: llm for path, llm in own.items() if llm is not None},
+        }

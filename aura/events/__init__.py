@@ -14,11 +14,41 @@ from aura.events.model import (
     ReasoningDelta,
     Stopped,
     TextDelta,
+    Thought,
+    ToolCallDelta,
     ToolCalled,
     TurnUsage,
 )
+from aura.events.orchestration import (
+    COORDINATOR,
+    ClarificationNeeded,
+    Confidence,
+    DirectAnswer,
+    FailureCategory,
+    IterationCompleted,
+    Phase,
+    PlanCreated,
+    PlannedTask,
+    ReplanStarted,
+    RoutingMode,
+    Synthesizing,
+    TaskCompleted,
+    TaskStarted,
+    WorkerPhase,
+    WorkerReasoning,
+    WorkerToolCompleted,
+    WorkerToolStarted,
+)
 from aura.events.scratchpad import ScratchpadStored, ScratchpadUsage
-from aura.events.session import McpStatus, RunCompleted, RunFailed, ServerStatus, SessionInfo, Usage
+from aura.events.session import (
+    AgentUsage,
+    McpStatus,
+    RunCompleted,
+    RunFailed,
+    ServerStatus,
+    SessionInfo,
+    Usage,
+)
 from aura.events.tools import (
     ToolCompleted,
     ToolDelegated,
@@ -35,6 +65,8 @@ AnyEvent: TypeAlias = (
     | CompletionDelayed
     | TextDelta
     | ReasoningDelta
+    | Thought
+    | ToolCallDelta
     | ToolCalled
     | TurnUsage
     | Stopped
@@ -47,24 +79,48 @@ AnyEvent: TypeAlias = (
     | ToolUsage
     | ScratchpadStored
     | ScratchpadUsage
+    | PlanCreated
+    | DirectAnswer
+    | ClarificationNeeded
+    | TaskStarted
+    | TaskCompleted
+    | WorkerPhase
+    | WorkerReasoning
+    | WorkerToolStarted
+    | WorkerToolCompleted
+    | Synthesizing
+    | IterationCompleted
+    | ReplanStarted
     | Usage
     | RunFailed
     | RunCompleted
 )
 
 __all__ = [
+    "COORDINATOR",
     "MAIN",
     "AgentEvent",
+    "AgentUsage",
     "AnyEvent",
+    "ClarificationNeeded",
     "CompletionDelayed",
     "CompletionEnded",
     "CompletionStarted",
+    "Confidence",
     "DelayReason",
+    "DirectAnswer",
     "Event",
+    "FailureCategory",
     "FinishReason",
+    "IterationCompleted",
     "Json",
     "McpStatus",
+    "Phase",
+    "PlanCreated",
+    "PlannedTask",
     "ReasoningDelta",
+    "ReplanStarted",
+    "RoutingMode",
     "RunCompleted",
     "RunFailed",
     "ScratchpadStored",
@@ -72,7 +128,12 @@ __all__ = [
     "ServerStatus",
     "SessionInfo",
     "Stopped",
+    "Synthesizing",
+    "TaskCompleted",
+    "TaskStarted",
     "TextDelta",
+    "Thought",
+    "ToolCallDelta",
     "ToolCalled",
     "ToolCompleted",
     "ToolDelegated",
@@ -82,4 +143,8 @@ __all__ = [
     "ToolUsage",
     "TurnUsage",
     "Usage",
+    "WorkerPhase",
+    "WorkerReasoning",
+    "WorkerToolCompleted",
+    "WorkerToolStarted",
 ]

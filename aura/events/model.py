@@ -42,13 +42,35 @@ class ReasoningDelta(AgentEvent, frozen=True, kw_only=True):
 
     wire: ClassVar[str | None] = "aura.reasoning"
     content: str
+    parent_agent_id: str | None = None
+
+
+class Thought(AgentEvent, frozen=True, kw_only=True):
+    """A part of the answer that its provider wants back, unchanged, with the rest of the answer:
+    signed reasoning, for example. `block` is JSON, of which only that provider knows the meaning.
+    """
+
+    provider: str
+    block: str
+
+
+class ToolCallDelta(AgentEvent, frozen=True, kw_only=True):
+    """A piece of a call that the model is still writing; the whole `ToolCalled` follows.
+
+    Only for the tools that a prompt names as `live`. `index` tells apart the calls of one answer.
+    """
+
+    tool_name: str
+    index: int
+    arguments: str
 
 
 class ToolCalled(AgentEvent, frozen=True, kw_only=True):
     """The model finished asking for a tool.
 
     `arguments` is the JSON text as the model wrote it, which need not parse. `delegated` says that
-    the client runs the tool, not we, and `hidden` that no client is shown the call.
+    the client runs the tool, not we, and `hidden` that no client is shown the call. `signature` is
+    what the provider wants back with the call, if anything.
     """
 
     tool_id: str
@@ -56,6 +78,7 @@ class ToolCalled(AgentEvent, frozen=True, kw_only=True):
     arguments: str
     delegated: bool = False
     hidden: bool = False
+    signature: str = ""
 
 
 class TurnUsage(AgentEvent, frozen=True, kw_only=True):

@@ -11,11 +11,14 @@ from aura.events.model import FinishReason
 
 
 class SessionInfo(Event, frozen=True, kw_only=True):
-    """The run began: which model answers and how many tokens its context window holds."""
+    """The run began: which model answers and how many tokens its context window holds. In a team
+    there is another one for each worker, when it gets its first task."""
 
     wire: ClassVar[str | None] = "aura.session_info"
     model: str
     model_context_limit: int | None = None
+    agent_id: str | None = None
+    parent_agent_id: str | None = None
 
 
 class ServerStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,10 +38,21 @@ class McpStatus(Event, frozen=True, kw_only=True):
     servers: tuple[ServerStatus, ...]
 
 
+class AgentUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model calls of one agent of a team were billed, in tokens."""
+
+    agent_id: str
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
 class Usage(Event, frozen=True, kw_only=True):
     """What the run was billed over all model calls, in tokens.
 
-    `context_tokens` is how much of the context window the last call filled, answer included.
+    `context_tokens` is how much of the context window the last call filled, answer included; in a
+    team that of the coordinator. `by_agent` are the shares of a team, in the order of their first
+    calls.
     """
 
     wire: ClassVar[str | None] = "aura.usage"
@@ -48,6 +62,7 @@ class Usage(Event, frozen=True, kw_only=True):
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     context_tokens: int = 0
+    by_agent: tuple[AgentUsage, ...] = ()
 
 
 class RunFailed(Event, frozen=True, kw_only=True):

@@ -43,6 +43,7 @@ class ToolProgressed(AgentEvent, frozen=True, kw_only=True):
     phase: str
     percent: int | None = None
     progress_token: int | str | None = None
+    parent_agent_id: str | None = None
 
 
 class ToolDelegated(AgentEvent, frozen=True, kw_only=True):

@@ -16,9 +16,10 @@ class Agent:
 
     `turn_depth` is how many rounds of tool calls it gets before it has to answer,
     `parallel_calls` how many tools run at the same time. `first_chunk_timeout` bounds the beginning
-    of a model call, `per_call_timeout` the rest of it and each call of a tool, in seconds, 0 for no
-    deadline. `scratchpads` are for results of tools that are too large for the conversation.
-    `account` is shared by all agents that ask with the same credentials.
+    of a model call, `per_call_timeout` the rest of it and each call of a tool, `silence_timeout`
+    each pause within it, in seconds, 0 for no deadline. `scratchpads` are for results of tools that
+    are too large for the conversation. `account` is shared by all agents that ask with the same
+    credentials.
     """
 
     model: Model
@@ -29,6 +30,7 @@ class Agent:
     context_window: int | None = None
     first_chunk_timeout: float = 30.0
     per_call_timeout: float = 0.0
+    silence_timeout: float = 0.0
     scratchpads: Scratchpads | None = None
     account: Account = field(default_factory=Account)
     nudges: Nudges = NO_NUDGES

@@ -23,10 +23,11 @@ class Allowance:
     wait that is cut short is cancelled, and with it whatever stream it was for.
     """
 
-    __slots__ = ("_left",)
+    __slots__ = ("_left", "is_spent")
 
     def __init__(self, seconds: float) -> None:
         self._left = seconds or None
+        self.is_spent = False
 
     async def spent_on(self, wait: Awaitable[T]) -> T:
         """What is waited for. Raises `Spent` when there was not enough time for it."""
@@ -37,6 +38,7 @@ class Allowance:
             came = await wait
             self._left -= anyio.current_time() - begun
             return came
+        self.is_spent = True
         raise Spent
 
 

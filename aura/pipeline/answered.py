@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
-from aura.errors import ProviderError, ScriptError
 from aura.events import (
     AnyEvent,
     CompletionEnded,
@@ -19,33 +18,40 @@ from aura.pipeline.agent import Agent
 from aura.pipeline.checked import checked
 from aura.pipeline.compose import Events, Failure, opened, settled, source
 from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools
+from aura.pipeline.endings import failure, final
 from aura.pipeline.ports import Message, Options, Scratchpad, Toolbox
 from aura.pipeline.run import Run
 from aura.pipeline.spaced import spaced
+from aura.pipeline.team import Team
+from aura.pipeline.teamed import teamed
 from aura.pipeline.totals import Totals
 from aura.pipeline.turn import turn
 
 
 async def answer(
-    agent: Agent,
+    agent: Agent | Team,
     messages: Sequence[Message],
     run: Run,
     options: Options | None = None,
     client: ClientTools = NO_CLIENT_TOOLS,
 ) -> AsyncGenerator[AnyEvent, None]:
-    """Everything that happens while `agent` answers `messages`.
+    """Everything that happens while an agent, or a team, answers `messages`.
 
     `client` has the tools that the caller runs itself: a call of one ends the run with the reason
-    `tool_calls`, and `delegation.resumed` makes the conversation that goes on.
+    `tool_calls`, and `delegation.resumed` makes the conversation that goes on. Teams take neither
+    those nor `options`.
 
     The first event is `SessionInfo`, the last `RunCompleted`; a failure of the model is the event
     `RunFailed`, never an exception. Close the stream to abandon the run.
     """
-    composed = (
-        answered(agent, messages, run, options or Options(), client)
-        | spaced.pipe()
-        | checked.pipe(log=run.log)
-    )
+    if isinstance(agent, Team):
+        composed = teamed(agent, messages, run) | checked.pipe(log=run.log)
+    else:
+        composed = (
+            answered(agent, messages, run, options or Options(), client)
+            | spaced.pipe()
+            | checked.pipe(log=run.log)
+        )
     async with opened(composed) as events:
         async for event in events:
             yield event
@@ -69,7 +75,8 @@ async def answered(
     totals = Totals()
     reason: FinishReason | None = None
     failed: RunFailed | None = None
-    happens = turn(agent, toolbox, messages, run, options=options, client=client, pad=pad)
+    history = list(messages)
+    happens = turn(agent, toolbox, history, run, options=options, client=client, pad=pad)
     async with opened(settled(happens)) as events:
         async for event in events:
             if isinstance(event, Failure):
@@ -88,14 +95,6 @@ async def answered(
     if totals.prompt or totals.completion:
         yield totals.usage()
     yield RunCompleted(reason=None if failed else reason)
-
-
-def final(reason: FinishReason | None) -> FinishReason:
-    """Why the run ended, from why its last completion did, if no tool of the client is due.
-
-    A last completion that asked for tools was not offered any: the answer is over all the same.
-    """
-    return "stop" if reason in (None, "tool_calls") else reason
 
 
 def scratchpad(agent: Agent, toolbox: Toolbox, run: Run) -> Scratchpad | None:
@@ -129,35 +128,3 @@ def collision(names: Sequence[str]) -> RunFailed:
         status=400,
         retryable=False,
     )
-
-
-def failure(error: Exception, run: Run) -> RunFailed:
-    """What a client is told about an error; the log is told everything."""
-    match error:
-        case ProviderError():
-            run.log.warning(
-                "model call failed",
-                error=str(error),
-                detail=error.detail,
-                upstream_status=error.upstream_status,
-            )
-            return RunFailed(
-                code=error.code,
-                message=str(error),
-                status=error.status,
-                retryable=error.retryable,
-                retry_after=error.retry_after,
-            )
-        case ScriptError():
-            run.log.warning("script has no reply", error=str(error))
-            return RunFailed(
-                code="script_exhausted", message=str(error), status=500, retryable=False
-            )
-        case _:
-            run.log.error("run failed", exc_info=error)
-            return RunFailed(
-                code="internal_error",
-                message=f"The server failed while answering; its log has it as {run.request_id}.",
-                status=500,
-                retryable=False,
-            )

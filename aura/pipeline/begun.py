@@ -38,8 +38,9 @@ class Begun(AsyncIterator[AnyEvent]):
 
     Asks when the `account` lets it, and again while the stream fails before its first event and
     may pass; before each wait there is a `CompletionDelayed` with this `agent_id` and `index`.
-    Raises `TimedOut` when all of that takes longer than `seconds`, or when the provider takes
-    longer than `limit` for the rest; 0 for no deadline. `of` names the model for messages.
+    Raises `TimedOut` when all of that takes longer than `seconds`, when the provider takes longer
+    than `limit` for the rest, or than `silence` for a single event of it; 0 for no deadline. `of`
+    names the model for messages.
 
     After the first event the stream is handed on as it is, so that without a `limit` every further
     event costs nothing here.
@@ -54,6 +55,7 @@ class Begun(AsyncIterator[AnyEvent]):
         account: Account | None = None,
         seconds: float = 0.0,
         limit: float = 0.0,
+        silence: float = 0.0,
         agent_id: str = MAIN,
         index: int = 0,
     ) -> None:
@@ -63,6 +65,7 @@ class Begun(AsyncIterator[AnyEvent]):
         self._ticket = (account or Account()).ticket(run, of=of)
         self._seconds = seconds
         self._limit = limit
+        self._silence = silence
         self._agent_id = agent_id
         self._index = index
         self._beginning = Allowance(seconds)
@@ -133,7 +136,7 @@ class Begun(AsyncIterator[AnyEvent]):
     def _go_on(self, stream: AsyncGenerator[AnyEvent, None]) -> None:
         self._ticket.answered()
         self._begun = True
-        if not self._limit:
+        if not self._limit and not self._silence:
             self._on = stream.__anext__
 
     def _again(self, error: ProviderError) -> bool:
@@ -161,9 +164,17 @@ class Begun(AsyncIterator[AnyEvent]):
     async def _in_time(self) -> AnyEvent:
         """A later event of a stream that may only take so long."""
         stream = cast("AsyncGenerator[AnyEvent, None]", self._stream)
+        pause = Allowance(self._silence)
         try:
-            return await self._rest.spent_on(stream.__anext__())
+            return await self._rest.spent_on(pause.spent_on(stream.__anext__()))
         except Spent:
+            if pause.is_spent:
+                raise TimedOut(
+                    f"The model {self._of} began to answer, but there was no stream progress for"
+                    f" {self._silence:g} seconds, as long as `stream_inactivity_timeout_secs` in"
+                    " [orchestration.timeouts] allows. Try again, or raise it if this model needs"
+                    " longer pauses."
+                ) from None
             raise TimedOut(
                 f"The model {self._of} began to answer, but took more than {self._limit:g} seconds"
                 " for the rest, as long as `per_call_timeout_secs` in [agent] allows. Try again, or"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -121,16 +121,20 @@ async def calls(
     parallel: int,
     timeout: float = 0.0,
     pad: Scratchpad | None = None,
+    finished: Callable[[ToolCompleted], ToolCompleted] | None = None,
 ) -> AsyncGenerator[AnyEvent, None]:
     """Every call of one completion, at most `parallel` at a time, each with its own end and no
-    longer than `timeout`, 0 for no limit. Results that are too large go to the scratchpad.
+    longer than `timeout`, 0 for no limit. Results that are too large go to the scratchpad; what
+    the model then reads has passed through `finished`.
 
     The events of one call keep their order; those of different calls interleave.
     """
 
     def call(each: ToolCalled) -> Events:
-        events = called(each, tools, run, timeout=timeout)
-        return events if pad is None else aiter(diverted(events, pad=pad))
+        events: Events = called(each, tools, run, timeout=timeout)
+        if pad is not None:
+            events = aiter(diverted(events, pad=pad))
+        return events if finished is None else _finished(events, finished)
 
     if len(requested) == 1:  # alone it needs no task of its own
         async with opened(call(requested[0])) as events:
@@ -146,3 +150,11 @@ async def calls(
             yield event
             if isinstance(event, ToolCompleted | ToolDelegated) and waiting:
                 lanes.add(call(waiting.popleft()))
+
+
+async def _finished(
+    stream: Events, finished: Callable[[ToolCompleted], ToolCompleted]
+) -> AsyncGenerator[AnyEvent, None]:
+    async with opened(stream) as events:
+        async for event in events:
+            yield finished(event) if isinstance(event, ToolCompleted) else event

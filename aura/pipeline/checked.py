@@ -10,11 +10,15 @@ from aura.events import (
     CompletionStarted,
     RunCompleted,
     SessionInfo,
+    TaskCompleted,
+    TaskStarted,
     ToolCompleted,
     ToolDelegated,
     ToolProgressed,
     ToolRequested,
     ToolStarted,
+    WorkerToolCompleted,
+    WorkerToolStarted,
 )
 from aura.pipeline.compose import Events, opened, operator
 from aura.pipeline.ports import Log
@@ -32,7 +36,7 @@ class Open:
         if "run" in self._known and "run" not in self._started:
             return "an event after the end of the run"
         match event:
-            case SessionInfo():
+            case SessionInfo(agent_id=None):
                 return self._start("run")
             case RunCompleted():
                 left = sorted(self._started - {"run"})
@@ -45,11 +49,30 @@ class Open:
                 return self._start(f"tool call {event.tool_id}")
             case ToolCompleted() | ToolDelegated():
                 return self._end(f"tool call {event.tool_id}")
-            case ToolStarted() | ToolProgressed():
+            case ToolStarted() | ToolProgressed() if not _of_worker(event):
                 key = f"tool call {event.tool_id}"
                 return None if key in self._started else f"{key} is not open"
             case _:
+                return self._of_team(event)
+
+    def _of_team(self, event: AnyEvent) -> str | None:
+        match event:
+            case WorkerToolStarted():
+                return self._start(f"tool call {event.tool_call_id}")
+            case WorkerToolCompleted():
+                return self._end(f"tool call {event.tool_call_id}")
+            case TaskStarted():
+                return self._start(f"task {event.iteration}.{event.task_id}")
+            case TaskCompleted():
+                return self._task_end(event)
+            case _:
                 return None
+
+    def _task_end(self, event: TaskCompleted) -> str | None:
+        own = f"tool call task{event.task_id}_"
+        left = sorted(key for key in self._started if key.startswith(own))
+        ended = self._end(f"task {event.iteration}.{event.task_id}")
+        return ended or (f"still open: {', '.join(left)}" if left else None)
 
     def _start(self, key: str) -> str | None:
         if key in self._known:
@@ -63,6 +86,11 @@ class Open:
             return f"{key} ended without having been open"
         self._started.discard(key)
         return None
+
+
+def _of_worker(event: ToolStarted | ToolProgressed) -> bool:
+    """Whether the call is known by the events of a team."""
+    return isinstance(event, ToolProgressed) and event.parent_agent_id is not None
 
 
 @operator

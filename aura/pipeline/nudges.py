@@ -9,9 +9,19 @@ LAST = (
     " Answer now with what you have found; a partial answer is better than none."
 )
 
+LAST_OF_WORKER = (
+    "[TURN LIMIT — FINAL TURN] Your next reply is the last one, and it can call nothing but"
+    " `submit_result`. Call it with what you have found; a partial result is better than none."
+)
+
 FEW = (
     "[TURN LIMIT] {left} replies are left, the final answer included. Call only the tools that you"
     " cannot do without, then answer."
+)
+
+FEW_OF_WORKER = (
+    "[TURN LIMIT WARNING] {left} replies are left, the one with `submit_result` included. Call only"
+    " the tools that you cannot do without, then call it."
 )
 
 
@@ -24,12 +34,15 @@ class Nudges(msgspec.Struct, frozen=True):
 
     last_turn: bool = False
     remaining: int = 0
+    submits: bool = False
 
     def notice(self, left: int) -> str | None:
         """What to tell a model that has `left` replies left, the answer included."""
         if left == 1 and (self.last_turn or self.remaining):
-            return LAST
-        return FEW.format(left=left) if 1 < left <= self.remaining else None
+            return LAST_OF_WORKER if self.submits else LAST
+        if 1 < left <= self.remaining:
+            return (FEW_OF_WORKER if self.submits else FEW).format(left=left)
+        return None
 
 
 NO_NUDGES = Nudges()

@@ -7,13 +7,14 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from aura.events import RunFailed
 from aura.pipeline.lanes import Lanes
 from aura.pipeline.ports import Log
 
@@ -44,7 +45,10 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One request being answered. `headers` are those of the request, by lower-case name."""
+    """One request being answered. `headers` are those of the request, by lower-case name; `owner`
+    stands for whoever sent it. It `begun` at that moment of the clock and is cut off after `limit`
+    seconds, 0 for never; `fate` says why it was cut off, once it is.
+    """
 
     id: str
     request_id: str
@@ -54,6 +58,10 @@ class Run:
     borrowed: ExitStack
     sources: Sources
     log: Log
+    owner: str = ""
+    begun: float = 0.0
+    limit: float = 0.0
+    fate: list[RunFailed] = field(default_factory=list)
 
     def borrow(self, lent: AbstractContextManager[T]) -> T:
         """What is lent, until this run is over."""
@@ -73,12 +81,14 @@ async def open_run(
     headers: Mapping[str, str] | None = None,
     sources: Sources | None = None,
     log: Log | None = None,
+    owner: str = "",
+    limit: float = 0.0,
 ) -> AsyncIterator[Run]:
     """Open the one task group of a run. On the way out everything still running is cancelled,
     then everything borrowed is given back.
 
     `headers` are those of the request that the run answers, by lower-case name: MCP servers can be
-    configured to get some of them.
+    configured to get some of them. `owner` stands for whoever sent it, `limit` is in seconds.
 
     An error of the body leaves as it is, not wrapped in a group.
     """
@@ -101,6 +111,9 @@ async def open_run(
                 borrowed=borrowed,
                 sources=sources,
                 log=bound,
+                owner=owner,
+                begun=sources.clock(),
+                limit=limit,
             )
             try:
                 yield run

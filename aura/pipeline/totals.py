@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from aura.events import AnyEvent, TurnUsage, Usage
+from aura.events import COORDINATOR, MAIN, AgentUsage, AnyEvent, TurnUsage, Usage
 
 
 class Totals(msgspec.Struct, frozen=True):
@@ -15,6 +15,7 @@ class Totals(msgspec.Struct, frozen=True):
     cached: int = 0
     reasoning: int = 0
     context: int = 0
+    by_agent: tuple[AgentUsage, ...] = ()
 
     def after(self, event: AnyEvent) -> Totals:
         """The totals once this event is counted."""
@@ -25,7 +26,12 @@ class Totals(msgspec.Struct, frozen=True):
             completion=self.completion + event.completion_tokens,
             cached=self.cached + event.cached_tokens,
             reasoning=self.reasoning + event.reasoning_tokens,
-            context=event.prompt_tokens + event.completion_tokens,
+            context=(
+                event.prompt_tokens + event.completion_tokens
+                if event.agent_id in (MAIN, COORDINATOR)
+                else self.context
+            ),
+            by_agent=_shares(self.by_agent, event),
         )
 
     def usage(self) -> Usage:
@@ -37,4 +43,22 @@ class Totals(msgspec.Struct, frozen=True):
             cached_tokens=self.cached,
             reasoning_tokens=self.reasoning,
             context_tokens=self.context,
+            by_agent=() if [each.agent_id for each in self.by_agent] == [MAIN] else self.by_agent,
         )
+
+
+def _shares(shares: tuple[AgentUsage, ...], event: TurnUsage) -> tuple[AgentUsage, ...]:
+    """The shares once this event is counted."""
+    found = {each.agent_id: each for each in shares}
+    before = found.get(event.agent_id) or AgentUsage(
+        agent_id=event.agent_id, prompt_tokens=0, completion_tokens=0, total_tokens=0
+    )
+    prompt = before.prompt_tokens + event.prompt_tokens
+    completion = before.completion_tokens + event.completion_tokens
+    found[event.agent_id] = AgentUsage(
+        agent_id=event.agent_id,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=prompt + completion,
+    )
+    return tuple(found.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -12,31 +12,17 @@ from aura.events import (
     CompletionEnded,
     CompletionStarted,
     FinishReason,
-    ScratchpadStored,
     Stopped,
-    TextDelta,
     ToolCalled,
-    ToolCompleted,
-    ToolUsage,
-    TurnUsage,
 )
 from aura.pipeline.agent import Agent
 from aura.pipeline.begun import Begun
 from aura.pipeline.calls import calls
 from aura.pipeline.compose import Failure, opened, settled
 from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools, Handover
-from aura.pipeline.nudges import with_notice
-from aura.pipeline.ports import (
-    Assistant,
-    Home,
-    Message,
-    Options,
-    Prompt,
-    Scratchpad,
-    Tool,
-    Toolbox,
-    ToolReply,
-)
+from aura.pipeline.manner import PLAIN, Manner, parts
+from aura.pipeline.ports import Message, Options, Prompt, Scratchpad, Tool, Toolbox
+from aura.pipeline.rounds import Gathered, Heard, distinct, noticed, tool_usage
 from aura.pipeline.run import Run
 
 
@@ -54,6 +40,7 @@ async def completion(
         account=agent.account,
         seconds=agent.first_chunk_timeout,
         limit=agent.per_call_timeout,
+        silence=agent.silence_timeout,
         agent_id=agent.agent_id,
         index=index,
     )
@@ -73,61 +60,124 @@ async def completion(
 async def turn(
     agent: Agent,
     toolbox: Toolbox,
-    messages: Sequence[Message],
+    history: list[Message],
     run: Run,
     *,
     options: Options,
     client: ClientTools = NO_CLIENT_TOOLS,
     pad: Scratchpad | None = None,
+    manner: Manner = PLAIN,
 ) -> AsyncGenerator[AnyEvent, None]:
-    """Ask, run the tools that were asked for, ask again.
+    """Ask, run the tools that were asked for, ask again; `history` grows by what is said.
 
-    Exactly `agent.turn_depth` rounds of tools; the completion after the last is offered none, so
-    it has to answer with what was gathered. A round that asks for tools of the client is the last
-    one: what the turn has gathered is handed over, for the request that brings the client's part.
+    Exactly `agent.turn_depth` rounds of tools; the completion after the last is offered none but
+    those that decide, so it has to answer with what was gathered. A round that asks for tools of
+    the client is the last one: what the turn has gathered is handed over, for the request that
+    brings the client's part.
     """
-    history = list(messages)
+    begun = len(history)
     agent = agent if pad is None else _equipped(agent, pad)
     options = _one_at_a_time(options) if agent.parallel_calls == 1 else options
-    seen: set[str] = set()
+    asking = Asking(agent, run, options, client, pad, manner, set())
     for index in range(agent.turn_depth + 1):
-        last = index == agent.turn_depth
-        tools = {} if last else _own(toolbox, client, pad)
-        specs = () if last else (*(tool.spec for tool in tools.values()), *client.specs)
+        left = agent.turn_depth - index
+        tools = _own(toolbox, client, pad)
+        if not left:
+            tools = {name: tool for name, tool in tools.items() if name in manner.deciding}
+        heard, gathered = Heard(pad), Gathered(pad)
+        async with opened(asking.heard(heard, history, tools, index)) as events:
+            async for event in events:
+                yield event
+        asked = heard.message()
+        if asked.calls:
+            async with opened(asking.gathered(gathered, asked.calls, tools)) as events:
+                async for event in events:
+                    yield event
+            if (used := tool_usage(asked.calls, heard.usage)) is not None:
+                yield used
+        if any(call.delegated for call in asked.calls):
+            replies = [gathered.replies[call.tool_id] for call in asked.calls if not call.delegated]
+            client.hand_over(Handover(tuple(history[begun:]), asked, tuple(replies)))
+            return
+        results = [gathered.reply(call) for call in asked.calls]
+        history += [asked, *noticed(results, agent.nudges.notice(left))]
+        if not asked.calls or manner.decided():
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What is the same in every round of a turn; `seen` are the ids of its calls."""
+
+    agent: Agent
+    run: Run
+    options: Options
+    client: ClientTools
+    pad: Scratchpad | None
+    manner: Manner
+    seen: set[str]
+
+    async def heard(
+        self, heard: Heard, history: Sequence[Message], tools: Mapping[str, Tool], index: int
+    ) -> AsyncGenerator[AnyEvent, None]:
+        """A completion of the turn, numbered from 0; also puts it into `heard`."""
+        agent, manner, last = self.agent, self.manner, index == self.agent.turn_depth
+        own = tuple(tool.spec for tool in tools.values())
         prompt = Prompt(
             agent_id=agent.agent_id,
             system=agent.system,
             messages=tuple(history),
-            tools=specs,
-            options=options,
+            tools=own if last else (*own, *self.client.specs),
+            options=self.options,
+            live=manner.live,
         )
-        heard = Heard(pad)
         heard.asked(prompt)
-        async with opened(completion(agent, prompt, index, run)) as events:
+        number = index if manner.index is None else manner.index()
+        async with opened(completion(agent, prompt, number, self.run)) as events:
             async for event in events:
                 if isinstance(event, ToolCalled):
-                    if last:
-                        run.log.warning("model asked for a tool in its last round", tool=event)
+                    if last and event.tool_name not in tools:
+                        self.run.log.warning("model asked for a tool in its last round", tool=event)
                         continue
-                    event = _taken(event, seen, client, run, pad)  # noqa: PLW2901 - as it goes on
+                    event = self._taken(manner.taken(event))  # noqa: PLW2901 - as it goes on
                 heard.add(event)
                 yield event
-        if not heard.calls:
-            return
-        gathered = Gathered(pad)
-        async with opened(_ran(heard.calls, tools, agent, run, pad)) as events:
-            async for event in events:
-                gathered.add(event)
-                yield event
-        shown = [call for call in heard.calls if not call.hidden]
-        if heard.usage is not None and shown:
-            yield tool_usage(shown, heard.usage)
-        asked = Assistant(text="".join(heard.text), calls=tuple(heard.calls))
-        results = [gathered.replies[call.tool_id] for call in asked.calls if not call.delegated]
-        if len(results) < len(asked.calls):
-            client.hand_over(Handover(tuple(history[len(messages) :]), asked, tuple(results)))
-            return
-        history += [asked, *noticed(results, agent.nudges.notice(agent.turn_depth - index))]
+
+    async def gathered(
+        self, gathered: Gathered, asked: Sequence[ToolCalled], tools: Mapping[str, Tool]
+    ) -> AsyncGenerator[AnyEvent, None]:
+        """The calls of one completion, within the limits of the agent; also puts what came of them
+        into `gathered`."""
+        for together in parts(asked, self.manner.deciding):
+            happens = calls(
+                together,
+                tools=tools,
+                run=self.run,
+                parallel=self.agent.parallel_calls,
+                timeout=self.agent.per_call_timeout,
+                pad=self.pad,
+                finished=self.manner.finished,
+            )
+            async with opened(happens) as events:
+                async for event in events:
+                    gathered.add(event)
+                    yield event
+            if self.manner.decided():
+                return
+
+    def _taken(self, call: ToolCalled) -> ToolCalled:
+        """A call as it goes on: with an id of its own, and hidden if it only explores the
+        scratchpad.
+
+        The id of a call that goes to the client is ours and cannot be guessed: who sends it back
+        gets the rest of the turn.
+        """
+        if self.client.runs(call.tool_name):
+            tool_id = self.run.sources.ids("call_")
+            call = msgspec.structs.replace(call, tool_id=tool_id, delegated=True)
+        elif self.pad is not None and self.pad.hidden and self.pad.explores(call.tool_name):
+            call = msgspec.structs.replace(call, hidden=True)
+        return distinct(call, self.seen)
 
 
 def _one_at_a_time(options: Options) -> Options:
@@ -145,121 +195,3 @@ def _own(toolbox: Toolbox, client: ClientTools, pad: Scratchpad | None) -> dict[
     a request that collides from its start was refused."""
     tools = (*toolbox.tools(), *(pad.tools if pad else ()))
     return {tool.spec.name: tool for tool in tools if not client.runs(tool.spec.name)}
-
-
-def _ran(
-    requested: Sequence[ToolCalled],
-    tools: Mapping[str, Tool],
-    agent: Agent,
-    run: Run,
-    pad: Scratchpad | None,
-) -> AsyncGenerator[AnyEvent, None]:
-    """The calls of one completion, within the limits of the agent."""
-    parallel, timeout = agent.parallel_calls, agent.per_call_timeout
-    return calls(requested, tools=tools, run=run, parallel=parallel, timeout=timeout, pad=pad)
-
-
-def _taken(
-    call: ToolCalled, seen: set[str], client: ClientTools, run: Run, pad: Scratchpad | None
-) -> ToolCalled:
-    """A call as it goes on: with an id of its own, and hidden if it only explores the scratchpad.
-
-    The id of a call that goes to the client is ours and cannot be guessed: who sends it back gets
-    the rest of the turn.
-    """
-    if client.runs(call.tool_name):
-        tool_id = run.sources.ids("call_")
-        call = msgspec.structs.replace(call, tool_id=tool_id, delegated=True)
-    elif pad is not None and pad.hidden and pad.explores(call.tool_name):
-        call = msgspec.structs.replace(call, hidden=True)
-    return distinct(call, seen)
-
-
-class Heard:
-    """What one completion said, as far as the next one and the scratchpad need it."""
-
-    def __init__(self, pad: Scratchpad | None = None) -> None:
-        self._pad = pad
-        self.text: list[str] = []
-        self.calls: list[ToolCalled] = []
-        self.usage: TurnUsage | None = None
-
-    def asked(self, prompt: Prompt) -> None:
-        """The completion is about to begin."""
-        if self._pad is not None:
-            self._pad.asked(prompt)
-
-    def add(self, event: AnyEvent) -> None:
-        """Count one event of the completion."""
-        match event:
-            case TextDelta():
-                self.text.append(event.text)
-            case ToolCalled():
-                self.calls.append(event)
-            case TurnUsage():
-                self.usage = event
-                if self._pad is not None:
-                    self._pad.reported(event)
-            case _:
-                pass
-
-
-class Gathered:
-    """What the tools of one round gave."""
-
-    def __init__(self, pad: Scratchpad | None) -> None:
-        self.replies: dict[str, ToolReply] = {}
-        self._pad = pad
-        self._kept: set[str] = set()
-
-    def add(self, event: AnyEvent) -> None:
-        """Count one event of the round."""
-        match event:
-            case ScratchpadStored():
-                self._kept.add(event.tool_id)
-            case ToolCompleted():
-                home = self._pad.home if self._pad and event.tool_id in self._kept else None
-                self.replies[event.tool_id] = reply(event, home)
-            case _:
-                pass
-
-
-def distinct(call: ToolCalled, seen: set[str]) -> ToolCalled:
-    """The call under an id that no other call of the run has; adds it to `seen`.
-
-    Some servers number calls from 0 in every completion; events are correlated by this id.
-    """
-    tool_id, copy = call.tool_id, 1
-    while tool_id in seen:
-        copy += 1
-        tool_id = f"{call.tool_id}_{copy}"
-    seen.add(tool_id)
-    return call if tool_id == call.tool_id else msgspec.structs.replace(call, tool_id=tool_id)
-
-
-def reply(event: ToolCompleted, kept_in: Home | None = None) -> ToolReply:
-    """What the model is told about a call that is over."""
-    text = event.result if event.success else event.error
-    return ToolReply(
-        tool_id=event.tool_id,
-        tool_name=event.tool_name,
-        text=text or "",
-        images=event.images,
-        kept_in=kept_in,
-    )
-
-
-def noticed(replies: list[ToolReply], notice: str | None) -> list[ToolReply]:
-    """The replies, with the notice at the end of the last one."""
-    *others, last = replies
-    return [*others, msgspec.structs.replace(last, text=with_notice(last.text, notice))]
-
-
-def tool_usage(requested: Sequence[ToolCalled], usage: TurnUsage) -> ToolUsage:
-    """What the completion that asked for these tools was billed."""
-    return ToolUsage(
-        tool_ids=tuple(call.tool_id for call in requested),
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_tokens=usage.prompt_tokens + usage.completion_tokens,
-    )

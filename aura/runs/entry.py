@@ -13,6 +13,8 @@ from aura.events import (
     RunFailed,
     Stopped,
     TextDelta,
+    Thought,
+    ToolCallDelta,
     ToolCalled,
     ToolCompleted,
     ToolDelegated,
@@ -75,7 +77,15 @@ def frames(event: AnyEvent) -> int:
             return 2
         case RunCompleted():
             return 4
-        case CompletionStarted() | CompletionEnded() | TurnUsage() | Stopped() | ToolDelegated():
+        case (
+            CompletionStarted()
+            | CompletionEnded()
+            | Stopped()
+            | Thought()
+            | ToolCallDelta()
+            | ToolDelegated()
+            | TurnUsage()
+        ):
             return 0
         case _:
             return 1

@@ -73,6 +73,7 @@ class LiveRun:
         self._timer = timer
         self._sources = sources
         self._begun = sources.clock()
+        self._limit = limits.total
         self._deadlines = Deadlines(limits)
         self._hushed = bool(limits.silence)
         self._linger = linger
@@ -103,6 +104,8 @@ class LiveRun:
             session_id=self.head.session_id,
             headers=headers,
             sources=self._sources,
+            owner=self.head.owner,
+            limit=self._limit,
         ) as run:
             self._run = run
             self._look()
@@ -129,6 +132,7 @@ class LiveRun:
         if self._failure is None and not self._unfinished.over:
             self._failure = failure
             if self._run is not None:
+                self._run.fate.append(failure)
                 self._run.tasks.start_soon(self._cut, self._run)
 
     async def cancel(self, failure: RunFailed) -> None:

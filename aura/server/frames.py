@@ -5,7 +5,7 @@ The frames are described in `aura/events/README.md`.
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TypeAlias
 
 import msgspec
 
@@ -23,6 +23,8 @@ from aura.events import (
     SessionInfo,
     Stopped,
     TextDelta,
+    Thought,
+    ToolCallDelta,
     ToolCalled,
     ToolCompleted,
     ToolDelegated,
@@ -32,23 +34,44 @@ from aura.events import (
     ToolUsage,
     TurnUsage,
     Usage,
+    WorkerPhase,
+    WorkerReasoning,
 )
 from aura.runs.entry import Ended, Entry
 from aura.runs.log import Head
 from aura.server.completion import usage_body
 from aura.server.errors import failed_answer
 from aura.server.modes import Mode
+from aura.server.payloads import Team, completed, payload, requested
+
+Plain: TypeAlias = (
+    CompletionDelayed
+    | McpStatus
+    | RunFailed
+    | ScratchpadStored
+    | ScratchpadUsage
+    | ToolProgressed
+    | ToolStarted
+    | ToolUsage
+    | Usage
+    | WorkerPhase
+)
+"""Events that are shown as they are."""
+
+Unseen: TypeAlias = (
+    CompletionStarted
+    | CompletionEnded
+    | Stopped
+    | Thought
+    | ToolCallDelta
+    | ToolDelegated
+    | TurnUsage
+)
+"""Events that no client is told of."""
 
 KEEPALIVE = b": keepalive\n\n"
 
 _encode = msgspec.json.Encoder().encode
-
-
-class _Requested(msgspec.Struct, frozen=True):
-    tool_id: str
-    tool_name: str
-    arguments: msgspec.Raw
-    agent_id: str
 
 
 class Frames:
@@ -60,15 +83,13 @@ class Frames:
 
     def __init__(self, head: Head, mode: Mode) -> None:
         self._id = b"id: " + head.run_id.encode() + b":"
-        chunk = _encode(
-            {
-                "id": head.completion_id,
-                "object": "chat.completion.chunk",
-                "created": head.created,
-                "model": head.model,
-            }
-        )
-        self._head = chunk[:-1] + b',"choices":'
+        self._chunk = {
+            "id": head.completion_id,
+            "object": "chat.completion.chunk",
+            "created": head.created,
+            "model": head.model,
+        }
+        self._head = self._beginning(head.model)
         self._session = b'"session_id":' + _encode(head.session_id) + b"}\n\n"
         self._mode = mode
 
@@ -94,32 +115,31 @@ class Frames:
             case ToolCalled():
                 return self._call(event, entry)
             case ToolRequested():
-                return (self._event(seq, event, _requested(event)),)
+                return (self._event(seq, event, requested(event)),)
             case ToolCompleted():
-                shown = self._event(seq + 1, event, self._completed(event))
+                shown = self._event(
+                    seq + 1, event, completed(event, self._cut, bare=self._mode.bare)
+                )
                 return self._result(event, entry), shown
             case RunCompleted():
                 return self._end(event, entry)
-            case SessionInfo():
-                return (self._event(seq, event, self._session_info(event)),)
-            case (
-                CompletionDelayed()
-                | McpStatus()
-                | RunFailed()
-                | ScratchpadStored()
-                | ScratchpadUsage()
-                | ToolProgressed()
-                | ToolStarted()
-                | ToolUsage()
-                | Usage()
-            ):
-                return (self._event(seq, event, event),)
-            case (
-                CompletionStarted() | CompletionEnded() | TurnUsage() | Stopped() | ToolDelegated()
-            ):
-                return ()
             case _:
-                assert_never(event)
+                return self._named(seq, event)
+
+    def _named(self, seq: int, event: SessionInfo | Team | Plain | Unseen) -> tuple[bytes, ...]:
+        """The frame of an event that has no other, if it has one."""
+        match event:
+            case SessionInfo():
+                return (self._event(seq, event, *self._session_info(event)),)
+            case WorkerReasoning():
+                both = self._mode.events and self._mode.reasoning
+                return (self._event(seq, event, payload(event, self._cut), shown=both),)
+            case _ if isinstance(event, Unseen):
+                return ()
+            case _ if isinstance(event, Plain):
+                return (self._event(seq, event, event),)
+            case _:
+                return (self._event(seq, event, payload(event, self._cut)),)
 
     def _delta(
         self,
@@ -145,9 +165,16 @@ class Frames:
         )
 
     def _event(
-        self, seq: int, event: Event, payload: object, *, shown: bool | None = None
+        self,
+        seq: int,
+        event: Event,
+        payload: object,
+        head: bytes | None = None,
+        *,
+        shown: bool | None = None,
     ) -> bytes:
-        """An `aura.*` frame: the payload merged into an empty chunk, or bare."""
+        """An `aura.*` frame: the payload merged into an empty chunk, or bare. `head` begins a chunk
+        of another model."""
         if event.wire is None or not (self._mode.events if shown is None else shown):
             return b""
         name = event.wire.encode()
@@ -160,18 +187,24 @@ class Frames:
             self._id,
             seq,
             name,
-            self._head,
+            head or self._head,
             name,
             seq,
             fields,
             self._session,
         )
 
-    def _session_info(self, event: SessionInfo) -> dict[str, object]:
-        """The session; merged into a chunk it shares the chunk's `model`."""
-        limit = event.model_context_limit
-        shown: dict[str, object] = {} if limit is None else {"model_context_limit": limit}
-        return {"model": event.model, **shown} if self._mode.bare else shown
+    def _session_info(self, event: SessionInfo) -> tuple[dict[str, object], bytes | None]:
+        """The session, or a worker in it; merged into a chunk it shares the chunk's `model`."""
+        shown: dict[str, object] = msgspec.to_builtins(event)
+        if self._mode.bare:
+            return shown, None
+        model = shown.pop("model")
+        return shown, None if model == self._chunk["model"] else self._beginning(event.model)
+
+    def _beginning(self, model: str) -> bytes:
+        """A chunk of this model, up to its choices."""
+        return _encode({**self._chunk, "model": model})[:-1] + b',"choices":'
 
     def _call(self, call: ToolCalled, entry: Entry) -> tuple[bytes, ...]:
         if call.delegated:
@@ -200,19 +233,6 @@ class Frames:
             return b""
         text = self._cut(event.result if event.success else event.error) or ""
         return self._tool_delta(entry.seq, entry, event.tool_id, "", text)
-
-    def _completed(self, event: ToolCompleted) -> dict[str, object]:
-        shown: dict[str, object] = {
-            "tool_id": event.tool_id,
-            "tool_name": event.tool_name,
-            "duration_ms": event.duration_ms,
-            "success": event.success,
-        }
-        if event.success:
-            shown["result"] = self._cut(event.result)
-        else:
-            shown["error" if self._mode.bare else "error_message"] = event.error
-        return {**shown, "agent_id": event.agent_id}
 
     def _cut(self, text: str | None) -> str | None:
         limit = self._mode.result_limit
@@ -248,12 +268,3 @@ class Frames:
 
 def _text(text: str) -> bytes:
     return b'"content":' + _encode(text)
-
-
-def _requested(event: ToolRequested) -> _Requested:
-    return _Requested(
-        tool_id=event.tool_id,
-        tool_name=event.tool_name,
-        arguments=msgspec.Raw(event.arguments.encode()),
-        agent_id=event.agent_id,
-    )

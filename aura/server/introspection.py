@@ -41,12 +41,21 @@ class ModelList(msgspec.Struct, frozen=True):
     data: tuple[ModelEntry, ...]
 
 
+class WorkerSummary(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A worker of a team; its model if that is not the coordinator's."""
+
+    name: str
+    description: str
+    model: str | None = None
+
+
 class AgentInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """An agent as it is configured, without anything secret."""
 
     id: str
     model: str
     mcp_servers: dict[str, dict[str, object]]
+    workers: tuple[WorkerSummary, ...] = ()
     description: str | None = None
 
 
@@ -141,5 +150,12 @@ def _agent(served: Served, tools: Tools) -> AgentInfo:
         if server.name in tools:
             servers[server.name]["tools"] = tools[server.name]
     return AgentInfo(
-        id=served.id, model=served.model, description=served.description, mcp_servers=servers
+        id=served.id,
+        model=served.model,
+        description=served.description,
+        mcp_servers=servers,
+        workers=tuple(
+            WorkerSummary(each.name, each.description, each.model)
+            for each in sorted(served.workers, key=lambda each: each.name)
+        ),
     )

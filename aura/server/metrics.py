@@ -25,14 +25,18 @@ from aura.events import (
     AnyEvent,
     CompletionDelayed,
     McpStatus,
+    PlanCreated,
     ReasoningDelta,
     RunFailed,
     ScratchpadUsage,
+    TaskCompleted,
     TextDelta,
     ToolCalled,
     ToolCompleted,
     ToolStarted,
     Usage,
+    WorkerToolCompleted,
+    WorkerToolStarted,
 )
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -77,6 +81,9 @@ class Metrics:
         registry.register(self.gaps)
         self.tool_calls = counter(
             "aura_tool_calls", "Tool calls that ended here, by how.", ["agent", "tool", "outcome"]
+        )
+        self.tasks = counter(
+            "aura_tasks", "Tasks of teams that ended, by how.", ["agent", "outcome"]
         )
         self.tool_seconds = histogram("aura_tool_seconds", "How long tools ran.", ["tool"])
         self.tokens = counter(
@@ -236,16 +243,12 @@ class RunMeter:
     def _rare(self, event: AnyEvent) -> None:
         metrics, agent = self._metrics, self._counts.agent
         match event:
-            case ReasoningDelta() | ToolCalled():
+            case ReasoningDelta() | ToolCalled() | PlanCreated():
                 self._answer(self._clock())
             case ToolStarted():
                 self._started[event.tool_id] = metrics.tool(event.tool_name)
             case ToolCompleted():
-                tool = self._started.pop(event.tool_id, None)
-                outcome = "success" if event.success else "failure"
-                metrics.tool_calls.labels(agent, tool or OTHER, outcome).inc()
-                if tool is not None:
-                    metrics.tool_seconds.labels(tool).observe(event.duration_ms / 1000)
+                self._called(event.tool_id, event)
                 self._spoken = None  # the silence was the tool's
             case Usage():
                 self._bill(event)
@@ -259,7 +262,26 @@ class RunMeter:
             case McpStatus():
                 self._reached(event)
             case _:
+                self._of_team(event)
+
+    def _of_team(self, event: AnyEvent) -> None:
+        match event:
+            case WorkerToolStarted():
+                self._started[event.tool_call_id] = self._metrics.tool(event.tool_name)
+            case WorkerToolCompleted():
+                self._called(event.tool_call_id, event)
+            case TaskCompleted():
+                outcome = event.failure_category or "success"
+                self._metrics.tasks.labels(self._counts.agent, outcome).inc()
+            case _:
                 pass
+
+    def _called(self, tool_id: str, event: ToolCompleted | WorkerToolCompleted) -> None:
+        metrics, tool = self._metrics, self._started.pop(tool_id, None)
+        outcome = "success" if event.success else "failure"
+        metrics.tool_calls.labels(self._counts.agent, tool or OTHER, outcome).inc()
+        if tool is not None:
+            metrics.tool_seconds.labels(tool).observe(event.duration_ms / 1000)
 
     def _reached(self, status: McpStatus) -> None:
         for server in status.servers:

@@ -25,6 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     aura_custom_events: bool = False
     aura_emit_reasoning: bool = False
     aura_emit_scratchpad_tool_events: bool = False
+    aura_escape_hatch: bool = True
+    aura_prompt_journal: bool = False
     aura_event_frames: EventFrames = "merged"
     error_style: ErrorStyle = "frame"
     streaming_timeout_secs: float = 900.0

@@ -134,11 +134,6 @@ WARNED = [
     ("F21", '[vector_store]\ntype = "in_memory"', ["vector_store", "[[vector_stores]]"]),
     ("G39", "[workers.a]\nx = 1", ["workers", "[orchestration.worker.<name>]"]),
     (
-        "later-table",
-        "[orchestration]\nenabled = true",
-        ["orchestration", "not supported by this version"],
-    ),
-    (
         "later-tables",
         "[[vector_stores]]\nx = 1",
         ["vector_stores", "not supported by this version"],

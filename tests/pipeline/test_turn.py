@@ -21,6 +21,8 @@ from aura.events import (
     ServerStatus,
     Stopped,
     TextDelta,
+    Thought,
+    ToolCallDelta,
     ToolCalled,
     ToolCompleted,
     ToolProgressed,
@@ -30,7 +32,7 @@ from aura.events import (
 from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
 from aura.pipeline.compose import opened
-from aura.pipeline.ports import Outcome, Prompt, User
+from aura.pipeline.ports import Assistant, Outcome, Prompt, User
 from aura.pipeline.run import Run, open_run
 from tests.support.agents import agent, asks, breaks, says
 from tests.support.sources import fixed_sources
@@ -331,3 +333,31 @@ def test_leaving_after_any_event_leaves_nothing_running(count: int, backend: str
             assert before == len(anyio.get_running_tasks())
 
     anyio.run(leave, backend=backend)
+
+
+class Signing:
+    """A model whose first answer has to go back to it as it was."""
+
+    name = "signing/test"
+    most_tools = None
+
+    def __init__(self) -> None:
+        self.prompts: list[Prompt] = []
+
+    async def stream(self, prompt: Prompt) -> AsyncIterator[AnyEvent]:
+        self.prompts.append(prompt)
+        if len(self.prompts) == 1:
+            yield Thought(agent_id="main", provider="signing", block='{"signature":"s"}')
+            piece = ToolCallDelta(agent_id="main", tool_name="look", index=0, arguments="{}")
+            yield piece
+            yield ToolCalled(agent_id="main", tool_id="a", tool_name="look", arguments="{}")
+        yield Stopped(agent_id="main", reason="stop")
+
+
+async def test_what_a_provider_wants_back(run: Run, events: SnapshotAssertion) -> None:
+    model = Signing()
+    asked = Agent(model=model, system="", toolset=ScriptedToolbox((gives("look", "x"),)))
+    assert await transcript(answer(asked, [User("Look")], run)) == events
+    [_, said, _] = model.prompts[1].messages
+    assert isinstance(said, Assistant)
+    assert [thought.block for thought in said.thoughts] == ['{"signature":"s"}']

@@ -25,6 +25,7 @@ from aura.events import (
     ToolCompleted,
     ToolProgressed,
 )
+from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
 from aura.pipeline.compose import Events, opened
 from aura.pipeline.ports import Model, Prompt, User
@@ -156,6 +157,7 @@ async def driven(
     with anyio.fail_after(PATIENCE):
         async with open_agents(loaded.configs) as agents, open_run() as run:
             agent = agents.find(None).agent
+            assert isinstance(agent, Agent)
             model = Attentive(agent.model)
             asked = answer(replace(agent, model=model), [User(question)], run)
             events = await transcript(asked)

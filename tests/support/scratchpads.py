@@ -9,9 +9,10 @@ from pathlib import Path
 import anyio
 import structlog
 
-from aura.adapters.scratchpad.pad import Pad, Settings, Tokens
+from aura.adapters.scratchpad.pad import Pad, Settings
 from aura.adapters.scratchpad.pads import Pads
 from aura.adapters.scratchpad.place import Place
+from aura.adapters.scratchpad.weighing import Tokens
 from aura.adapters.tokens import counter
 from aura.events import ToolCompleted
 from aura.pipeline.ports import Diverted

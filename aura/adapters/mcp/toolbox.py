@@ -24,7 +24,8 @@ class Choice:
 
     `mcp_filter` are globs over names; `None` lets every tool through. `built_in` come first, and
     keep their names whatever servers offer. `strict` shows schemas in the part of JSON Schema that
-    strict providers take. A model that takes only `most` tools gets the first ones. `limits` are,
+    strict providers take. A model that takes only `most` tools gets the first ones, and of those of
+    servers the first `most_offered`. `limits` are,
     for a server, globs with the tokens from which on results of its tools belong on the scratchpad;
     `reserved` are names for other tools than those of servers.
     """
@@ -33,6 +34,7 @@ class Choice:
     built_in: tuple[Tool, ...] = ()
     strict: bool = False
     most: int | None = None
+    most_offered: int | None = None
     limits: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
     reserved: tuple[str, ...] = ()
 
@@ -104,7 +106,7 @@ class McpToolbox:
         versions = tuple(link.version for link in self._links)
         if versions != self._versions:
             self._versions = versions
-            self._tools = self._limited((*self._choice.built_in, *self._offered()))
+            self._tools = self._limited((*self._choice.built_in, *self._capped(self._offered())))
         return self._tools
 
     def offers(self) -> tuple[Offer, ...]:
@@ -139,6 +141,13 @@ class McpToolbox:
                     continue
                 tools.append(McpTool(name, listed, link, strict=self._choice.strict))
         return tuple(tools)
+
+    def _capped(self, tools: tuple[McpTool, ...]) -> tuple[McpTool, ...]:
+        most = self._choice.most_offered
+        if most is None or len(tools) <= most:
+            return tools
+        self._told.too_many(most, [tool.spec.name for tool in tools[most:]])
+        return tools[:most]
 
     def _limited(self, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
         most = self._choice.most
@@ -209,10 +218,10 @@ class Told:
         )
 
     def too_many(self, most: int, left_out: list[str]) -> None:
-        """A model does not take that many tools."""
+        """A model does not take, or a worker does not get, that many tools."""
         if self._new("too many", *left_out):
             self._log.warning(
-                "the model takes fewer tools than there are; choose some with mcp_filter",
+                "an agent gets fewer tools than there are; choose some with mcp_filter",
                 most=most,
                 left_out=left_out,
             )

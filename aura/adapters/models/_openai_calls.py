@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
-from aura.events import ToolCalled
+from aura.events import ToolCallDelta, ToolCalled
 
 
 class FunctionFragment(msgspec.Struct, gc=False):
@@ -32,6 +32,12 @@ class _Call:
         self.id = ""
         self.name = ""
         self.arguments: list[str] = []
+        self.shown = 0
+
+    def unseen(self) -> str:
+        """What was added to the arguments since this was asked last."""
+        pieces, self.shown = self.arguments[self.shown :], len(self.arguments)
+        return "".join(pieces)
 
     def add(self, fragment: CallFragment) -> None:
         self.id = self.id or fragment.id or ""
@@ -66,21 +72,25 @@ class _Call:
 
 
 class Calls:
-    """The calls of one completion, given out whole and in the order of their index."""
+    """The calls of one completion, given out whole and in the order of their index, those of
+    `live` tools in pieces before."""
 
-    def __init__(self, agent_id: str, ids: Callable[[str], str]) -> None:
+    def __init__(
+        self, agent_id: str, ids: Callable[[str], str], live: Collection[str] = ()
+    ) -> None:
         self._agent_id = agent_id
         self._ids = ids
+        self._live = live
         self._open: list[_Call] = []
         self._latest: dict[int, _Call] = {}
 
-    def add(self, fragments: list[CallFragment]) -> list[ToolCalled]:
+    def add(self, fragments: list[CallFragment]) -> list[ToolCallDelta | ToolCalled]:
         """Take fragments in; gives the calls that another one has followed.
 
         A call whose arguments are not whole yet is kept, for servers that send the fragments of
         several calls by turns.
         """
-        done: list[ToolCalled] = []
+        done: list[ToolCallDelta | ToolCalled] = []
         for position, fragment in enumerate(fragments):
             index = position if fragment.index is None else fragment.index
             call = self._latest.get(index)
@@ -89,6 +99,8 @@ class Calls:
                 self._open.append(call)
                 self._open.sort(key=lambda each: each.index)
             call.add(fragment)
+            if call.name in self._live and (piece := call.unseen()):
+                done.append(self._piece(call, piece))
             while len(self._open) > 1 and self._open[0].is_whole():
                 done.append(self._event(self._open.pop(0)))
         return done
@@ -98,6 +110,11 @@ class Calls:
         done = [self._event(call) for call in self._open]
         self._open.clear()
         return done
+
+    def _piece(self, call: _Call, arguments: str) -> ToolCallDelta:
+        return ToolCallDelta(
+            agent_id=self._agent_id, tool_name=call.name, index=call.index, arguments=arguments
+        )
 
     def _event(self, call: _Call) -> ToolCalled:
         return ToolCalled(

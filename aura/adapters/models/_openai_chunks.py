@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 
 from aura.adapters.models._openai_calls import CallFragment, Calls
-from aura.adapters.models._openai_errors import bounded, complaint, from_stream
 from aura.adapters.models._openai_runs import Runs
 from aura.adapters.models._openai_wire import Choice, Chunk, Usage, decoded, plain_text
+from aura.adapters.models.complaints import bounded, complaint, from_stream
 from aura.adapters.models.sse import EventTooLarge, Splitter
 from aura.errors import CutOff, ProviderError, Unavailable
 from aura.events import (
@@ -18,6 +18,7 @@ from aura.events import (
     ReasoningDelta,
     Stopped,
     TextDelta,
+    ToolCallDelta,
     ToolCalled,
     TurnUsage,
 )
@@ -49,10 +50,19 @@ class _Speech:
             self._thought = thought
         self._pieces.append(piece)
 
-    def call(self, calls: list[ToolCalled]) -> None:
-        if calls:
+    def call(self, calls: Sequence[ToolCallDelta | ToolCalled]) -> None:
+        for call in calls:
             self._join()
-            self._events += calls
+            last = self._events[-1] if self._events else None
+            if (
+                isinstance(call, ToolCallDelta)
+                and isinstance(last, ToolCallDelta)
+                and call.index == last.index
+            ):
+                arguments = last.arguments + call.arguments
+                self._events[-1] = msgspec.structs.replace(last, arguments=arguments)
+            else:
+                self._events.append(call)
 
     def events(self) -> list[AnyEvent]:
         self._join()
@@ -75,18 +85,24 @@ class ChunkParser:
 
     Nothing that was read before a failure is lost: `feed` gives it, and `finish` raises. `model`
     names the model in errors, `mask` keeps secrets out of them, `ids` makes the id of a call for
-    servers that do not.
+    servers that do not. `live` are the tools of which the pieces of a call are wanted.
     """
 
     def __init__(
-        self, agent_id: str, *, model: str, ids: Callable[[str], str], mask: Mask = NOTHING_SECRET
+        self,
+        agent_id: str,
+        *,
+        model: str,
+        ids: Callable[[str], str],
+        mask: Mask = NOTHING_SECRET,
+        live: Collection[str] = (),
     ) -> None:
         self._agent_id = agent_id
         self._model = model
         self._mask = mask
         self._splitter = Splitter()
         self._runs = Runs()
-        self._calls = Calls(agent_id, ids)
+        self._calls = Calls(agent_id, ids, live)
         self._called = False
         self._usage: Usage | None = None
         self._reason: str | None = None
@@ -197,7 +213,9 @@ class ChunkParser:
             self._reason = choice.finish_reason
             speech.call(self._given(self._calls.rest()))
 
-    def _given(self, calls: list[ToolCalled]) -> list[ToolCalled]:
+    def _given(
+        self, calls: Sequence[ToolCallDelta | ToolCalled]
+    ) -> Sequence[ToolCallDelta | ToolCalled]:
         self._called = self._called or bool(calls)
         return calls
 

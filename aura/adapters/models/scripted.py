@@ -34,6 +34,7 @@ from aura.events import (
     ReasoningDelta,
     Stopped,
     TextDelta,
+    ToolCallDelta,
     ToolCalled,
     TurnUsage,
 )
@@ -118,15 +119,33 @@ class Scripted:
             *(ReasoningDelta(agent_id=agent_id, content=piece) for piece in words(thought)),
             *(TextDelta(agent_id=agent_id, text=piece) for piece in words(text)),
             *(
-                ToolCalled(
-                    agent_id=agent_id,
-                    tool_id=self._ids("call_") if self._ids else f"call_{number}",
-                    tool_name=call.name,
-                    arguments=msgspec.json.encode(filled_value(call.arguments, values)).decode(),
-                )
-                for number, call in enumerate(reply.calls, start=scene.tools_before + 1)
+                piece
+                for number, call in enumerate(reply.calls)
+                for piece in self._call(call, number, scene, values, words)
             ),
         ]
+
+    def _call(
+        self,
+        call: Call,
+        index: int,
+        scene: Scene,
+        values: Values,
+        words: Callable[[str], list[str]],
+    ) -> Iterator[AnyEvent]:
+        """A call, in pieces before if they are wanted."""
+        prompt, number = scene.prompt, scene.tools_before + 1 + index
+        arguments = msgspec.json.encode(filled_value(call.arguments, values)).decode()
+        for piece in words(arguments) if call.name in prompt.live else ():
+            yield ToolCallDelta(
+                agent_id=prompt.agent_id, tool_name=call.name, index=index, arguments=piece
+            )
+        yield ToolCalled(
+            agent_id=prompt.agent_id,
+            tool_id=self._ids("call_") if self._ids else f"call_{number}",
+            tool_name=call.name,
+            arguments=arguments,
+        )
 
 
 class Scene:
@@ -192,6 +211,13 @@ class Scene:
             **groups,
         }
         return lambda name: facts.get(name, "")
+
+
+def _split(text: str, reply: Reply) -> list[str]:
+    """The words of a reply that takes its time, or all of it."""
+    if reply.delay:
+        return _WORD.findall(text)
+    return [text] if text else []
 
 
 def _short(text: str) -> str:

@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import anyio
 import anyio.to_thread
 import msgspec
 from anyio.abc import TaskGroup
 
+from aura.adapters.places import directory_name
 from aura.adapters.scratchpad.budget import Budget, Window
 from aura.adapters.scratchpad.explore import exploring
-from aura.adapters.scratchpad.extract import Counter
-from aura.adapters.scratchpad.filing import Filed, Full
+from aura.adapters.scratchpad.filing import Full
 from aura.adapters.scratchpad.handle import Handle
 from aura.adapters.scratchpad.place import Place
-from aura.adapters.scratchpad.pointer import GUIDANCE, failed, pointer
-from aura.adapters.scratchpad.preview import preview
+from aura.adapters.scratchpad.pointer import GUIDANCE, failed
 from aura.adapters.scratchpad.refusals import ToolFailed
 from aura.adapters.scratchpad.text import Texts
 from aura.adapters.scratchpad.tools import NAMES
+from aura.adapters.scratchpad.weighing import (
+    Tokens,
+    Weighed,
+    described,
+    reason,
+    text_of,
+    weighed,
+)
 from aura.adapters.scratchpad.writing import filed_away
 from aura.events import MAIN, ScratchpadStored, ScratchpadUsage, ToolCompleted, TurnUsage
 from aura.pipeline.ports import Diverted, Home, Log, Prompt, Tool, ToolReply
 
 GROWTH = 4
 """How many times as large as the text its file and companions may be, when room is made."""
-
-
-class Tokens(Counter, Protocol):
-    """Counts, and says roughly how many there are in a large text without counting them all."""
-
-    def count(self, text: str, over: Event | None = None) -> int:
-        """All of them, unless it is `over` before they are counted."""
-        ...
-
-    def estimate(self, text: str) -> tuple[int, bool]:
-        """About how many, and whether they were counted."""
-        ...
 
 
 class Loaded(Protocol):
@@ -72,15 +65,6 @@ class Settings:
     hidden: bool
 
 
-class Weighed(NamedTuple):
-    """A result: its tokens, whether they were all counted, and, if it has to go, what is kept."""
-
-    tokens: int
-    exact: bool
-    data: bytes | None = None
-    digest: str = ""
-
-
 class Pad:
     """Implements `Scratchpad` of `aura.pipeline.ports`, and the shelf that the tools look into.
 
@@ -98,6 +82,8 @@ class Pad:
         run_id: str,
         tasks: TaskGroup,
         log: Log,
+        agent_id: str = MAIN,
+        task_id: int = 0,
     ) -> None:
         self.budget = Budget(
             window=settings.window, margin=settings.margin, per_call=settings.per_call
@@ -110,6 +96,9 @@ class Pad:
         self.home = Home(session_id, run_id)
         self._tasks = tasks
         self._log = log
+        self._agent_id = agent_id
+        initiator = "" if agent_id == MAIN else directory_name(agent_id)
+        self._prefix = f"task_{task_id}-{initiator}"
         self._turn = anyio.Lock()
         self._handle: Handle | None = None
         self._earlier: dict[Home, Handle] = {}
@@ -147,7 +136,7 @@ class Pad:
         if not self._intercepted and not self.budget.extracted:
             return None
         return ScratchpadUsage(
-            agent_id=MAIN,
+            agent_id=self._agent_id,
             tokens_intercepted=self._intercepted,
             tokens_extracted=self.budget.extracted,
         )
@@ -180,7 +169,7 @@ class Pad:
         prompt, self._prompt = self._prompt, None
         if prompt is not None and not self._reported:
             counter = await self.counter()
-            self.budget.reported(await anyio.to_thread.run_sync(counter.count, _text_of(prompt)))
+            self.budget.reported(await anyio.to_thread.run_sync(counter.count, text_of(prompt)))
         return self.budget.window
 
     async def diverted(self, call: ToolCompleted) -> Diverted:
@@ -191,24 +180,38 @@ class Pad:
         text = call.result or call.error or ""
         limit = self._limits.get(call.tool_name) if call.success else None
         bound = None if limit is None else min(limit, window.remaining + 1)
-        weighed = await anyio.to_thread.run_sync(partial(_weighed, counter, text, bound))
-        if weighed.data is None:
-            self.budget.add(weighed.tokens)
+        found = await anyio.to_thread.run_sync(partial(weighed, counter, text, bound))
+        if found.data is None:
+            self.budget.add(found.tokens)
             return Diverted(call)
-        shown, stored = await self._kept(call, weighed, weighed.data, counter)
+        shown, stored = await self._kept(call, found, found.data, counter)
         self.budget.add(await anyio.to_thread.run_sync(counter.count, shown))
         if stored is not None:
-            self._intercepted += weighed.tokens
-            if not weighed.exact:
-                self._tasks.start_soon(self._corrected, text, weighed.tokens, counter)
+            self._intercepted += found.tokens
+            if not found.exact:
+                self._tasks.start_soon(self._corrected, text, found.tokens, counter)
         return Diverted(msgspec.structs.replace(call, result=shown), stored)
 
+    async def shown(self, name: str, text: str) -> str:
+        """A stored text that the model asked for: whole, if there is room for it, or where it can
+        be explored."""
+        counter, window = await self.counter(), await self.settled()
+        bound = min(self.budget.per_call, window.remaining) + 1
+        found = await anyio.to_thread.run_sync(partial(weighed, counter, text, bound))
+        if found.data is None:
+            return text
+        call = ToolCompleted(
+            agent_id=self._agent_id, tool_id="", tool_name=name, duration_ms=0, success=True
+        )
+        pointed, _ = await self._kept(call, found, found.data, counter)
+        return pointed
+
     async def _kept(
-        self, call: ToolCompleted, weighed: Weighed, data: bytes, counter: Tokens
+        self, call: ToolCompleted, found: Weighed, data: bytes, counter: Tokens
     ) -> tuple[str, ScratchpadStored | None]:
         """What the model reads instead, and where the text is, if it could be kept."""
-        tokens = f"{weighed.tokens:,}" if weighed.exact else f"about {weighed.tokens:,}"
-        base = f"task_0--{call.tool_name}-0-{weighed.digest}"
+        tokens = f"{found.tokens:,}" if found.exact else f"about {found.tokens:,}"
+        base = f"{self._prefix}-{call.tool_name}-0-{found.digest}"
         try:
             handle, place = await self._directory(), self._settings.place
             room = await anyio.to_thread.run_sync(place.room, GROWTH * len(data))
@@ -217,20 +220,20 @@ class Pad:
             place.added(filed.size)
             texts = await self.texts()
             shown = await anyio.to_thread.run_sync(
-                partial(_pointer, call.tool_name, filed, tokens, texts, counter)
+                partial(described, call.tool_name, filed, tokens, texts, counter)
             )
         except (OSError, Full, ToolFailed) as error:
-            reason = _reason(error)
-            self._log.error("scratchpad failed", tool=call.tool_name, reason=reason)
-            return failed(call.tool_name, tokens, reason), None
+            why = reason(error)
+            self._log.error("scratchpad failed", tool=call.tool_name, reason=why)
+            return failed(call.tool_name, tokens, why), None
         return shown, ScratchpadStored(
             agent_id=call.agent_id,
             tool_id=call.tool_id,
             tool_name=call.tool_name,
             file=filed.file,
             format=filed.format,
-            tokens=weighed.tokens,
-            exact=weighed.exact,
+            tokens=found.tokens,
+            exact=found.exact,
             lines=filed.lines,
             size=filed.size,
             companions=tuple(each.file for each in filed.companions),
@@ -256,34 +259,3 @@ class Pad:
         finally:
             over.set()
         self._intercepted += count - estimated
-
-
-def _weighed(counter: Tokens, text: str, bound: int | None) -> Weighed:
-    """Whether a result has as many tokens as it may not have."""
-    if bound is None or not counter.exceeds(text, bound - 1):
-        return Weighed(*counter.estimate(text))
-    tokens, exact = counter.estimate(text)
-    data = text.encode("utf-8", "replace")
-    return Weighed(tokens, exact, data, hashlib.blake2b(data, digest_size=4).hexdigest())
-
-
-def _pointer(tool: str, filed: Filed, tokens: str, texts: Texts, counter: Tokens) -> str:
-    with texts.open(filed.file) as text:
-        shown = preview(text, filed.format, counter)
-    return pointer(tool, filed, tokens, shown)
-
-
-def _reason(error: OSError | Full | ToolFailed) -> str:
-    """Why a text could not be kept. Names no path."""
-    if isinstance(error, Full):
-        return "the scratchpads have as much room as `scratchpad_max_bytes` allows"
-    if isinstance(error, ToolFailed):
-        return str(error)
-    return os.strerror(error.errno) if error.errno else "the disk failed"
-
-
-def _text_of(prompt: Prompt) -> str:
-    """Everything that a prompt has tokens for."""
-    tools = msgspec.json.encode(prompt.tools).decode()
-    messages = msgspec.json.encode(prompt.messages).decode()
-    return f"{prompt.system}\n{tools}\n{messages}"

@@ -9,7 +9,9 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from aura.adapters.scratchpad.pad import Pad, Settings, Tokens
+from aura.adapters.scratchpad.pad import Pad, Settings
+from aura.adapters.scratchpad.weighing import Tokens
+from aura.events import MAIN
 from aura.pipeline.ports import Log
 
 
@@ -28,11 +30,20 @@ class Pads:
         run_id: str,
         tasks: TaskGroup,
         log: Log,
+        agent_id: str = MAIN,
+        task_id: int = 0,
     ) -> Iterator[Pad]:
         """One for a run; nothing is on disk until there is something to keep."""
         self._settings.tokens.want()
         pad = Pad(
-            self._settings, limits, session_id=session_id, run_id=run_id, tasks=tasks, log=log
+            self._settings,
+            limits,
+            session_id=session_id,
+            run_id=run_id,
+            tasks=tasks,
+            log=log,
+            agent_id=agent_id,
+            task_id=task_id,
         )
         try:
             yield pad

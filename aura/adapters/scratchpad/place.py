@@ -7,24 +7,20 @@ the process, so that nobody removes it while the run goes on.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+from aura.adapters.places import DIRECTORY, directory_name, made, opened
 
 BETWEEN_LOOKS = 60.0
 """Seconds for which the use of the disk is believed to be what was found plus what we added."""
 
 ATTEMPTS = 3
-
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}", re.ASCII)
 
 
 class Kept(NamedTuple):
@@ -73,8 +69,8 @@ class Place:
         """The directory of a run that is over, open and locked, if it is still there."""
         try:
             with (
-                _opened(self._root) as root,
-                _opened(directory_name(session_id), root) as session,
+                opened(self._root) as root,
+                opened(directory_name(session_id), root) as session,
             ):
                 return _locked(os.open(directory_name(run_id), DIRECTORY, dir_fd=session))
         except OSError:
@@ -82,7 +78,7 @@ class Place:
 
     def _opened(self, session_name: str, run_name: str) -> int:
         self.prepare()
-        with _opened(self._root) as root, _made(session_name, root) as session:
+        with opened(self._root) as root, made(session_name, root) as session:
             with suppress(FileExistsError):
                 os.mkdir(run_name, 0o700, dir_fd=session)
             return _locked(os.open(run_name, DIRECTORY, dir_fd=session))
@@ -128,9 +124,9 @@ class Place:
         """Remove the directory of a run, unless the run goes on; whether it is gone."""
         try:
             with (
-                _opened(self._root) as root,
-                _opened(kept.session, root) as session,
-                _opened(kept.run, session) as run,
+                opened(self._root) as root,
+                opened(kept.session, root) as session,
+                opened(kept.run, session) as run,
             ):
                 flock(run, LOCK_EX | LOCK_NB)
                 for name in os.listdir(run):  # noqa: PTH208 - of a descriptor
@@ -153,33 +149,6 @@ def _locked(descriptor: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def directory_name(identifier: str) -> str:
-    """The name of a directory for an id that may have been chosen by a client: the id itself, or a
-    part of it and a digest."""
-    if _PLAIN.fullmatch(identifier):
-        return identifier
-    readable = re.sub(r"[^A-Za-z0-9]+", "_", identifier, flags=re.ASCII).strip("_")[:32]
-    digest = hashlib.blake2s(identifier.encode("utf-8", "surrogatepass"), digest_size=12)
-    return f"{readable or 'id'}.{digest.hexdigest()}"
-
-
-@contextmanager
-def _opened(name: Path | str, parent: int | None = None) -> Iterator[int]:
-    descriptor = os.open(name, DIRECTORY if parent is not None else os.O_RDONLY, dir_fd=parent)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _made(name: str, parent: int) -> Iterator[int]:
-    with suppress(FileExistsError):
-        os.mkdir(name, 0o700, dir_fd=parent)
-    with _opened(name, parent) as descriptor:
-        yield descriptor
 
 
 def _measured(session: str, run: os.DirEntry[str]) -> Kept:

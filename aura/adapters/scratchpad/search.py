@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import re2
-
+from aura.adapters.patterns import Expression, in_lines
 from aura.adapters.scratchpad.extract import Advice, Counter, Extract, lines_of
 from aura.adapters.scratchpad.refusals import ToolFailed
 from aura.adapters.scratchpad.text import Text
@@ -28,22 +27,6 @@ AROUND = 400
 
 NEWLINE = 0x0A
 
-_OPTIONS = re2.Options()
-_OPTIONS.never_nl = True  # a match never goes on in the next line
-_OPTIONS.log_errors = False
-
-
-class Found(Protocol):
-    """A match of RE2's."""
-
-    def span(self) -> tuple[int, int]: ...  # noqa: D102
-
-
-class Expression(Protocol):
-    """A regular expression of RE2's, which has no types of its own."""
-
-    def search(self, text: bytes, pos: int, endpos: int) -> Found | None: ...  # noqa: D102
-
 
 class Match(NamedTuple):
     """A line that matches; `cut` is what is shown of a long one."""
@@ -59,7 +42,7 @@ def grep(text: Text, pattern: str, context: int, *, counter: Counter) -> Extract
         raise ToolFailed(
             f"The pattern is too long: it has {size} bytes, and may have {LONGEST_PATTERN}."
         )
-    expression, note = _compiled(pattern)
+    expression, note = in_lines(pattern)
     matches = list(_matches(text, expression))
     if not matches:
         sentence = f"No matches for {pattern!r} in {text.name}, which has {text.lines} lines.{note}"
@@ -81,18 +64,6 @@ def grep(text: Text, pattern: str, context: int, *, counter: Counter) -> Extract
             ),
         ),
     )
-
-
-def _compiled(pattern: str) -> tuple[Expression, str]:
-    """The expression, and a note if it is none and searched for as it stands."""
-    try:
-        return re2.compile(f"(?m){pattern}".encode("utf-8", "replace"), _OPTIONS), ""
-    except re2.error as error:
-        why = error.args[0] if error.args else "cannot be read"
-        reason = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
-        literal = re2.escape(pattern.encode("utf-8", "replace"))
-        note = f" (the pattern is no RE2 expression, {reason}: it was searched for literally)"
-        return re2.compile(literal, _OPTIONS), note
 
 
 def _matches(text: Text, expression: Expression) -> Iterator[Match]:

@@ -12,7 +12,7 @@ import anyio
 import msgspec
 import pytest
 
-from aura.adapters.models import openai
+from aura.adapters.models import exchange
 from aura.adapters.models.aiohttp_transport import open_aiohttp
 from aura.adapters.models.httpx2_transport import open_httpx2
 from aura.adapters.models.openai import OpenAIModel
@@ -254,7 +254,7 @@ async def test_silence(impatient: Transport) -> None:
 async def test_a_complaint_that_does_not_come(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai, "COMPLAINT_TIMEOUT", 0.01)
+    monkeypatch.setattr(exchange, "COMPLAINT_TIMEOUT", 0.01)
     head = b"HTTP/1.1 500 Oops\r\nContent-Length: 5\r\n\r\n"
     async with serving(sends(head, then=Connection.gone)) as url:
         assert isinstance(await failure(model(transport, url)), Unavailable)

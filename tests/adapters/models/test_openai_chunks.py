@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aura.adapters.models._openai_chunks import ChunkParser
 from aura.errors import ContextOverflow, CutOff, ProviderError, RateLimited, Rejected, Unavailable
-from aura.events import (
-    AnyEvent,
-)
+from aura.events import AnyEvent, ToolCallDelta
 from tests.adapters.models.chunks import (
     called,
+    counted,
     delta,
     fragment,
     frames,
@@ -261,3 +261,16 @@ def test_complete_once_the_reason_is_known() -> None:
     assert not chunks.ended
     chunks.feed(frames(b"[DONE]"))
     assert chunks.ended
+
+
+def test_the_pieces_of_a_live_call() -> None:
+    """A tool that is waited for gives its call in pieces, those of one read joined."""
+    chunks = ChunkParser("main", model="openai/gpt", ids=counted(), live={"respond"})
+    first = frames(fragment(0, '{"re', "respond", "a"), fragment(0, 'sponse":'))
+    second = frames(fragment(0, '"Hi"}'), fragment(1, "{}", "look", "b"))
+    events = [event for read in (first, second) for event in chunks.feed(read)]
+    assert [event.arguments for event in events if isinstance(event, ToolCallDelta)] == [
+        '{"response":',
+        '"Hi"}',
+    ]
+    assert {event.index for event in events if isinstance(event, ToolCallDelta)} == {0}

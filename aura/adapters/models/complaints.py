@@ -1,4 +1,4 @@
-"""What OpenAI-compatible servers answer when they fail, as our errors. Pure."""
+"""What providers answer when they fail, as our errors. Pure."""
 
 from __future__ import annotations
 

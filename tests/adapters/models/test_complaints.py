@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from aura.adapters.models._openai_errors import (
+from aura.adapters.models.complaints import (
     CONTEXT_OVERFLOW_MESSAGES,
     MAX_DETAIL,
     OutOfQuota,

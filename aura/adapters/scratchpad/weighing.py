@@ -1,0 +1,71 @@
+"""What a result weighs, and what the model reads in its place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from threading import Event
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from aura.adapters.scratchpad.extract import Counter
+from aura.adapters.scratchpad.filing import Filed, Full
+from aura.adapters.scratchpad.pointer import pointer
+from aura.adapters.scratchpad.preview import preview
+from aura.adapters.scratchpad.refusals import ToolFailed
+from aura.adapters.scratchpad.text import Texts
+from aura.pipeline.ports import Prompt
+
+
+class Tokens(Counter, Protocol):
+    """Counts, and says roughly how many there are in a large text without counting them all."""
+
+    def count(self, text: str, over: Event | None = None) -> int:
+        """All of them, unless it is `over` before they are counted."""
+        ...
+
+    def estimate(self, text: str) -> tuple[int, bool]:
+        """About how many, and whether they were counted."""
+        ...
+
+
+class Weighed(NamedTuple):
+    """A result: its tokens, whether they were all counted, and, if it has to go, what is kept."""
+
+    tokens: int
+    exact: bool
+    data: bytes | None = None
+    digest: str = ""
+
+
+def weighed(counter: Tokens, text: str, bound: int | None) -> Weighed:
+    """Whether a result has as many tokens as it may not have."""
+    if bound is None or not counter.exceeds(text, bound - 1):
+        return Weighed(*counter.estimate(text))
+    tokens, exact = counter.estimate(text)
+    data = text.encode("utf-8", "replace")
+    return Weighed(tokens, exact, data, hashlib.blake2b(data, digest_size=4).hexdigest())
+
+
+def described(tool: str, filed: Filed, tokens: str, texts: Texts, counter: Tokens) -> str:
+    """What the model reads instead: where the text is, and what it looks like."""
+    with texts.open(filed.file) as text:
+        shown = preview(text, filed.format, counter)
+    return pointer(tool, filed, tokens, shown)
+
+
+def reason(error: OSError | Full | ToolFailed) -> str:
+    """Why a text could not be kept. Names no path."""
+    if isinstance(error, Full):
+        return "the scratchpads have as much room as `scratchpad_max_bytes` allows"
+    if isinstance(error, ToolFailed):
+        return str(error)
+    return os.strerror(error.errno) if error.errno else "the disk failed"
+
+
+def text_of(prompt: Prompt) -> str:
+    """Everything that a prompt has tokens for."""
+    tools = msgspec.json.encode(prompt.tools).decode()
+    messages = msgspec.json.encode(prompt.messages).decode()
+    return f"{prompt.system}\n{tools}\n{messages}"

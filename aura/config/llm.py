@@ -1,0 +1,78 @@
+"""The models that a configuration can name."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from aura.config.kinds import ApiKey, Count, Filled, Positive, Temperature, Url
+
+ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+
+OPENAI_URL: Final = "https://api.openai.com/v1"
+
+
+class OpenAI(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="provider",
+    tag="openai",
+):
+    """OpenAI, or any service that speaks its chat completions.
+
+    `max_concurrent_calls` 0 means any number.
+    """
+
+    model: Filled
+    api_key: ApiKey
+    base_url: Url | None = None
+    max_concurrent_calls: Count = 0
+    max_tokens: Positive | None = None
+    context_window: Positive | None = None
+    temperature: Temperature | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    tool_images: bool | None = None
+    additional_params: dict[str, Any] | None = None
+
+    @property
+    def provider(self) -> str:
+        """The word that selects this table."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def account(self) -> Hashable:
+        """The same for every model that is asked with the same credentials."""
+        return self.provider, (self.base_url or OPENAI_URL).rstrip("/"), self.api_key
+
+
+class Scripted(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="provider",
+    tag="scripted",
+):
+    """A model that answers from a file; `script` is relative to the working directory."""
+
+    script: Filled
+    model: Filled = "scripted"
+    max_concurrent_calls: Count = 0
+    context_window: Positive | None = None
+
+    @property
+    def provider(self) -> str:
+        """The word that selects this table."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def account(self) -> Hashable:
+        """The same for every model that has the same script."""
+        return self.provider, self.script
+
+
+Llm: TypeAlias = OpenAI | Scripted

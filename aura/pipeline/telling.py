@@ -1,0 +1,163 @@
+"""What clients are told of a worker's turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from aura.events import (
+    COORDINATOR,
+    AnyEvent,
+    CompletionDelayed,
+    CompletionEnded,
+    CompletionStarted,
+    Phase,
+    ReasoningDelta,
+    ScratchpadStored,
+    TextDelta,
+    ToolCompleted,
+    ToolProgressed,
+    ToolRequested,
+    TurnUsage,
+    WorkerPhase,
+    WorkerReasoning,
+    WorkerToolCompleted,
+    WorkerToolStarted,
+)
+from aura.pipeline.notes import Notes
+
+_PASSED = (CompletionStarted, CompletionEnded, CompletionDelayed, TurnUsage, ScratchpadStored)
+"""Events of a turn that mean the same in a team."""
+
+
+class Telling:
+    """Turns the events of the turns of one task into those of a team, and remembers what they said.
+
+    `text` is what the worker said in its latest turn, `rounds` how many completions that had.
+    """
+
+    def __init__(
+        self,
+        task_id: int,
+        iteration: int,
+        worker_id: str,
+        notes: Notes,
+        clock: Callable[[], float],
+    ) -> None:
+        self.text = ""
+        self.rounds = 0
+        self._task_id = task_id
+        self._iteration = iteration
+        self._worker_id = worker_id
+        self._notes = notes
+        self._clock = clock
+        self._phase: Phase | None = None
+        self._completion: CompletionStarted | None = None
+        self._calls: dict[str, tuple[WorkerToolStarted, float]] = {}
+
+    def turn(self) -> None:
+        """Another turn begins."""
+        self.text, self.rounds = "", 0
+
+    def told(self, event: AnyEvent) -> Iterator[AnyEvent]:
+        """What to tell when this happens."""
+        if (turned := self._turned(event)) is not None:
+            yield turned
+        match event:
+            case TextDelta():
+                self.text += event.text
+            case ReasoningDelta():
+                yield WorkerReasoning(
+                    agent_id=COORDINATOR,
+                    iteration=self._iteration,
+                    task_id=self._task_id,
+                    worker_id=self._worker_id,
+                    content=event.content,
+                )
+                yield msgspec.structs.replace(event, parent_agent_id=COORDINATOR)
+            case ToolRequested(hidden=False):
+                yield self._started(event)
+            case ToolCompleted(hidden=False):
+                yield self._completed(event)
+            case ToolProgressed():
+                yield msgspec.structs.replace(event, parent_agent_id=COORDINATOR)
+            case _ if isinstance(event, _PASSED):
+                self._count(event)
+                yield event
+
+    def abandoned(self, why: str) -> Iterator[AnyEvent]:
+        """The ends of everything that was cut off."""
+        for started, begun in self._calls.values():
+            yield WorkerToolCompleted(
+                agent_id=COORDINATOR,
+                iteration=self._iteration,
+                tool_call_id=started.tool_call_id,
+                tool_name=started.tool_name,
+                success=False,
+                duration_ms=round((self._clock() - begun) * 1000),
+                worker_id=self._worker_id,
+                task_id=self._task_id,
+                result=f"ToolCallError: abandoned: {why}",
+            )
+        self._calls.clear()
+        if (open_one := self._completion) is not None:
+            self._completion = None
+            yield CompletionEnded(agent_id=open_one.agent_id, index=open_one.index)
+
+    def _count(self, event: AnyEvent) -> None:
+        if isinstance(event, CompletionStarted):
+            self._completion = event
+            self.rounds += 1
+        elif isinstance(event, CompletionEnded):
+            self._completion = None
+
+    def _turned(self, event: AnyEvent) -> WorkerPhase | None:
+        """What the worker turned to, if this is the beginning of something else."""
+        phase = self._phase
+        match event:
+            case CompletionStarted():
+                phase = "planning" if phase in (None, "planning") else "analyzing"
+            case ToolRequested():
+                phase = "executing"
+        if phase == self._phase or phase is None:
+            return None
+        self._phase = phase
+        return WorkerPhase(
+            agent_id=self._worker_id,
+            phase=phase,
+            task_id=str(self._task_id),
+            parent_agent_id=COORDINATOR,
+        )
+
+    def _started(self, event: ToolRequested) -> WorkerToolStarted:
+        started = WorkerToolStarted(
+            agent_id=COORDINATOR,
+            iteration=self._iteration,
+            tool_call_id=event.tool_id,
+            tool_name=event.tool_name,
+            worker_id=self._worker_id,
+            task_id=self._task_id,
+            arguments=event.arguments,
+            reasoning=self._notes.why(event.tool_id),
+        )
+        self._calls[event.tool_id] = started, self._clock()
+        return started
+
+    def _completed(self, event: ToolCompleted) -> WorkerToolCompleted:
+        started, _ = self._calls.pop(event.tool_id)
+        artifact, size = self._notes.kept(event.tool_id)
+        self._notes.record(started, event, artifact)
+        return WorkerToolCompleted(
+            agent_id=COORDINATOR,
+            iteration=self._iteration,
+            tool_call_id=event.tool_id,
+            tool_name=event.tool_name,
+            success=event.success,
+            duration_ms=event.duration_ms,
+            worker_id=self._worker_id,
+            task_id=self._task_id,
+            result=(event.result if event.success else event.error) or "",
+            artifact=artifact,
+            size=size,
+        )
