@@ -35,6 +35,15 @@ class TeamEvent(AgentEvent, frozen=True, kw_only=True):
     iteration: int = 0
 
 
+class TurnShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one model call of a task was billed, in tokens, and the tool calls that it asked for."""
+
+    index: int
+    prompt_tokens: int
+    completion_tokens: int
+    tool_call_ids: tuple[str, ...] = ()
+
+
 class PlannedTask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A task of a plan; `dependencies` are the ids of those that must succeed before it."""
 
@@ -107,6 +116,7 @@ class TaskCompleted(TeamEvent, frozen=True, kw_only=True):
     partial: str = ""
     artifact: str = ""
     attempts: int = 1
+    turns: tuple[TurnShare, ...] = ()
 
 
 class WorkerPhase(AgentEvent, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from aura.events import (
@@ -15,8 +17,13 @@ from aura.events import (
 )
 from aura.pipeline.failures import PROVIDER
 from aura.pipeline.prompts.results import Done, Failed, Report, ToolNote
+from aura.pipeline.reading import READ_ARTIFACT
 from aura.pipeline.shelf import Shelf
+from aura.pipeline.submitted import SUBMIT
 from aura.pipeline.team import Policy
+
+NATIVE: Final = frozenset({SUBMIT, READ_ARTIFACT})
+"""Tools whose calls are no work of a task."""
 
 
 class Iteration:
@@ -40,7 +47,7 @@ class Iteration:
                 self.ended[event.task_id] = event
             case WorkerToolStarted(reasoning=str(reason)) if reason:
                 self._reasons[event.tool_call_id] = reason
-            case WorkerToolCompleted(task_id=int(task)):
+            case WorkerToolCompleted(task_id=int(task)) if event.tool_name not in NATIVE:
                 note = ToolNote(
                     event.tool_name,
                     event.duration_ms / 1000,
@@ -61,7 +68,7 @@ class Iteration:
 
     @property
     def tool_ms(self) -> int:
-        """What their tools took; handing in a result is no work."""
+        """What their tools took."""
         notes = (note for calls in self.calls.values() for note in calls)
         return round(sum(note.seconds for note in notes) * 1000)
 

@@ -136,6 +136,7 @@ class Job:
             summary=submitted.summary if submitted else "",
             confidence=submitted.confidence if submitted else None,
             attempts=self._notes.attempt,
+            turns=tuple(self._telling.turns),
         )
         if failed is None and submitted is not None:
             return msgspec.structs.replace(done, result=submitted.result)

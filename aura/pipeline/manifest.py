@@ -16,6 +16,7 @@ from aura.events import (
     PlanCreated,
     RunFailed,
     TaskCompleted,
+    TurnShare,
     TurnUsage,
 )
 from aura.pipeline.course import Course, Iteration
@@ -70,6 +71,7 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     error: str = ""
     error_context: ErrorContext | None = None
     tool_trace: tuple[Trace, ...] = ()
+    turns: tuple[TurnShare, ...] = ()
 
 
 class Timings(msgspec.Struct, frozen=True):
@@ -200,6 +202,7 @@ def _summaries(iterations: Sequence[Iteration]) -> Iterable[TaskSummary]:
                 error=end.result[:PREVIEW] if end and not end.success else "",
                 error_context=_context(end, notes),
                 tool_trace=tuple(map(_trace, notes)),
+                turns=end.turns if end else (),
             )
 
 

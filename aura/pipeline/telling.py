@@ -19,6 +19,8 @@ from aura.events import (
     ToolCompleted,
     ToolProgressed,
     ToolRequested,
+    ToolUsage,
+    TurnShare,
     TurnUsage,
     WorkerPhase,
     WorkerReasoning,
@@ -34,7 +36,8 @@ _PASSED = (CompletionStarted, CompletionEnded, CompletionDelayed, TurnUsage, Scr
 class Telling:
     """Turns the events of the turns of one task into those of a team, and remembers what they said.
 
-    `text` is what the worker said in its latest turn, `rounds` how many completions that had.
+    `text` is what the worker said in its latest turn, `rounds` how many completions that had, and
+    `turns` are what each completion of the task was billed.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Telling:
         self._phase: Phase | None = None
         self._completion: CompletionStarted | None = None
         self._calls: dict[str, tuple[WorkerToolStarted, float]] = {}
+        self.turns: list[TurnShare] = []
 
     def turn(self) -> None:
         """Another turn begins."""
@@ -80,6 +84,10 @@ class Telling:
                 yield self._started(event)
             case ToolCompleted(hidden=False):
                 yield self._completed(event)
+            case ToolUsage() if self.turns:
+                self.turns[-1] = msgspec.structs.replace(
+                    self.turns[-1], tool_call_ids=event.tool_ids
+                )
             case ToolProgressed():
                 yield msgspec.structs.replace(event, parent_agent_id=COORDINATOR)
             case _ if isinstance(event, _PASSED):
@@ -106,11 +114,21 @@ class Telling:
             yield CompletionEnded(agent_id=open_one.agent_id, index=open_one.index)
 
     def _count(self, event: AnyEvent) -> None:
-        if isinstance(event, CompletionStarted):
-            self._completion = event
-            self.rounds += 1
-        elif isinstance(event, CompletionEnded):
-            self._completion = None
+        match event:
+            case CompletionStarted():
+                self._completion = event
+                self.rounds += 1
+            case CompletionEnded():
+                self._completion = None
+            case TurnUsage():
+                share = TurnShare(
+                    index=self._completion.index if self._completion else 0,
+                    prompt_tokens=event.prompt_tokens,
+                    completion_tokens=event.completion_tokens,
+                )
+                self.turns.append(share)
+            case _:
+                pass
 
     def _turned(self, event: AnyEvent) -> WorkerPhase | None:
         """What the worker turned to, if this is the beginning of something else."""

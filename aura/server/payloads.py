@@ -39,7 +39,7 @@ Team: TypeAlias = (
 
 _KEPT_BACK: Final[Mapping[type, tuple[str, ...]]] = {
     DirectAnswer: ("summary",),
-    TaskCompleted: ("summary", "partial", "artifact", "attempts"),
+    TaskCompleted: ("summary", "partial", "artifact", "attempts", "turns"),
     WorkerToolStarted: ("reasoning",),
     WorkerToolCompleted: ("tool_name", "worker_id", "artifact", "size"),
 }

@@ -148,7 +148,7 @@ class Play:
         self.asked.append(prompt)
         if prompt.agent_id == COORDINATOR:
             return self._next("", self.coordinator, COORDINATOR_COST)
-        text = next(each for each in self.workers if _task_of(prompt) == each)
+        text = next(each for each in self.workers if task_of(prompt) == each)
         if self._turns[text] == 0 and text in self.held:
             await self.done(self.held[text]).wait()
         return self._next(text, self.workers[text], WORKER_COST)
@@ -179,7 +179,7 @@ class Play:
                 pass
 
 
-def _task_of(prompt: Prompt) -> str:
+def task_of(prompt: Prompt) -> str:
     """The text of a worker's task."""
     first = prompt.messages[0].text
     return first.partition("<task>\n")[2].partition("\n</task>")[0]
@@ -195,8 +195,10 @@ class Player:
 
     async def stream(self, prompt: Prompt) -> AsyncIterator[AnyEvent]:
         reply = await self.play.turn(prompt)
-        async for event in Scripted([reply], name=self.name).stream(_first(prompt)):
-            yield event
+        said = Scripted([reply], name=self.name).stream(_first(prompt))
+        async with opened(said) as events:
+            async for event in events:
+                yield event
 
 
 def _first(prompt: Prompt) -> Prompt:

@@ -31,7 +31,9 @@ from aura.server.runs import Runs
 from aura.server.stream import Answer, Replay
 from tests.support.asgi import Client, call
 from tests.support.serving import memory_log, opened_runs, task
-from tests.sweep.scenarios import Scenario, Staged
+from tests.sweep.breakable import Staged
+from tests.sweep.scenarios import Scenario
+from tests.sweep.teams import TeamScenario
 
 LIMITS = Limits(total=600.0, silence=20.0)
 MODE = Mode(events=True, reasoning=True, result_limit=4)
@@ -125,7 +127,7 @@ class Outcome:
 
 
 async def play(
-    scenario: Scenario,
+    scenario: Scenario | TeamScenario,
     fault: Callable[[Scene], None] | None,
     at: int,
     *,

@@ -14,6 +14,7 @@ from tests.support.sources import fixed_sources
 from tests.support.virtual import in_virtual_time, virtual_sources
 from tests.sweep.harness import MODE, Scene, alone, check, check_file, play
 from tests.sweep.scenarios import SCENARIOS, WITH_THREADS
+from tests.sweep.teams import TEAMS
 
 Fault = Callable[[Scene], None]
 
@@ -55,8 +56,8 @@ def undisturbed(name: str) -> int:
 
 
 def combinations(faults: Iterable[str], names: Iterable[str] = SCENARIOS) -> list[object]:
-    """All of them; but for a quarter, always the same, they are marked to be left out of the
-    ordinary run. `make sweep` runs all."""
+    """All of them; but for a quarter, or a twelfth of those of teams, always the same, they are
+    marked to be left out of the ordinary run. `make sweep` runs all."""
     cases = [
         (name, fault, at, kind)
         for name in names
@@ -69,13 +70,19 @@ def combinations(faults: Iterable[str], names: Iterable[str] = SCENARIOS) -> lis
 
 def _marked(name: str, fault: str, at: int, kind: str) -> object:
     case = f"{name}-{kind}-{fault}-{at}"
-    marks = [pytest.mark.sweep] if crc32(case.encode()) % 4 else []
+    share = 12 if name in TEAMS else 4
+    marks = [pytest.mark.sweep] if crc32(case.encode()) % share else []
     return pytest.param(name, fault, at, kind == "stream", id=case, marks=marks)
 
 
 def usual(name: str) -> frozenset[str | None]:
     """How the run ends when the fault comes too late, or does not matter to it."""
     return frozenset({"provider_rejected" if name == "failing" else None})
+
+
+def of_provider(name: str, codes: frozenset[str | None]) -> frozenset[str | None]:
+    """The codes of a provider's faults; in a team each task fails with them by itself."""
+    return codes | {"provider_unavailable"} if name.startswith("team-") else codes
 
 
 def mode(name: str) -> Mode:
@@ -109,4 +116,5 @@ def test_a_provider_that_fails_at_an_event(name: str, fault: str, at: int, strea
         return await play(SCENARIOS[name], act, at, stream=stream, sources=virtual_sources())
 
     outcome = in_virtual_time(work)
-    check(outcome, mode(name), stream=stream, codes=codes | usual(name))
+    expected = of_provider(name, codes) | usual(name)
+    check(outcome, mode(name), stream=stream, codes=expected)
