@@ -36,7 +36,8 @@ class TeamEvent(AgentEvent, frozen=True, kw_only=True):
 
 
 class TurnShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one model call of a task was billed, in tokens, and the tool calls that it asked for."""
+    """What one model call of a task was billed, in tokens, and the tool calls that it asked for;
+    `index` counts those of the task from 0."""
 
     index: int
     prompt_tokens: int
@@ -101,7 +102,8 @@ class TaskStarted(TeamEvent, frozen=True, kw_only=True):
 
 class TaskCompleted(TeamEvent, frozen=True, kw_only=True):
     """A task is over. `result` is all that came of it, whole; when it failed, why, and what there
-    was until then is `partial`. `summary` and `confidence` are the worker's own."""
+    was until then is `partial`. `summary` and `confidence` are the worker's own, `artifact` names
+    the file of a result that is long, and `turns` are the model calls that it took."""
 
     wire: ClassVar[str | None] = "aura.orchestrator.task_completed"
     task_id: int

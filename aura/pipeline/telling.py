@@ -122,7 +122,7 @@ class Telling:
                 self._completion = None
             case TurnUsage():
                 share = TurnShare(
-                    index=self._completion.index if self._completion else 0,
+                    index=len(self.turns),
                     prompt_tokens=event.prompt_tokens,
                     completion_tokens=event.completion_tokens,
                 )
