@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
 import aiohttp
 
@@ -58,6 +59,7 @@ class AiohttpAnswer:
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        self._lost: TransportError | None = None
 
     @property
     def status(self) -> int:
@@ -78,10 +80,18 @@ class AiohttpAnswer:
             self.close()
 
     async def _read(self) -> bytes:
+        if self._lost is not None:
+            raise self._lost
+        content = self._response.content
         try:
-            return await self._response.content.readany()
+            return await content.readany()
         except (aiohttp.ClientError, OSError) as error:
-            raise _translated(error) from error
+            self._lost = _translated(error)
+            # aiohttp raises first and would never give what had arrived before.
+            content.set_exception(cast("BaseException", None))
+            if rest := content.read_nowait():
+                return rest
+            raise self._lost from error
 
     def close(self) -> None:
         """Close the connection; does nothing once the whole body has arrived."""

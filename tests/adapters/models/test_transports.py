@@ -11,8 +11,9 @@ import pytest
 from aura.adapters.models.aiohttp_transport import open_aiohttp
 from aura.adapters.models.httpx2_transport import open_httpx2
 from aura.adapters.models.transport import Transport, TransportError
-from aura.pipeline.compose import opened
+from aura.pipeline.compose import Failure, opened, settled
 from tests.adapters.models.server import END, HEAD, Connection, chunk, serving
+from tests.support.transcript import transcript
 
 pytestmark = pytest.mark.anyio
 
@@ -228,3 +229,21 @@ async def test_a_body_that_is_compressed_all_the_same(transport_of: Open) -> Non
         got = await transport.post(url, {}, b"{}")
         async with opened(got.batches()) as batches:
             assert b"".join([batch async for batch in batches]) == b"text"
+
+
+async def test_what_arrived_before_the_loss_is_read(transport_of: Open) -> None:
+    """However late the reader comes: it was busy when the connection broke."""
+
+    async def answer(connection: Connection) -> None:
+        await connection.send(HEAD + chunk(b"first"))
+        await connection.send(chunk(b"second"))
+        await connection.socket.aclose()
+
+    async with serving(answer) as url, transport_of() as transport:
+        reply = await transport.post(url, {}, b"{}")
+        for _ in range(100):  # the loss is noticed in a few turns of the event loop
+            await anyio.lowlevel.checkpoint()
+        *batches, last = await transcript(settled(reply.batches()))
+    assert b"".join(batches) == b"firstsecond"  # type: ignore[arg-type]
+    assert isinstance(last, Failure)
+    assert isinstance(last.error, TransportError)
