@@ -58,7 +58,7 @@ def test_every_piece_of_toml_loads(block: str, tmp_path: Path) -> None:
     if "[[reply]]" in block:
         assert load_script(path).replies
     else:
-        assert load(path, {"OPENAI_API_KEY": "k"}).configs
+        assert load(path, {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}).configs
 
 
 SHIPPED = sorted([*(ROOT / "examples").rglob("*.toml"), *(ROOT / "configs").glob("*.toml")])
@@ -69,7 +69,7 @@ def test_every_example_loads(path: Path) -> None:
     try:
         load_script(path)
     except ScriptError:
-        assert load(path, {"OPENAI_API_KEY": "k"}).warnings == ()
+        assert load(path, {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}).warnings == ()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -18,7 +18,8 @@ from aura.adapters.mcp.pool import Pool
 from aura.adapters.mcp.toolbox import Choice, Toolset
 from aura.adapters.models.transport import Transport
 from aura.build import mcp, scratchpad
-from aura.config.llm import Llm, OpenAI, Scripted
+from aura.build.models import built
+from aura.config.llm import Llm, OpenAI
 from aura.config.schema import Config, Scratchpad
 from aura.errors import ConfigError, Problem
 from aura.pipeline.account import Account
@@ -158,38 +159,9 @@ class Shared:
 
     async def model(self, llm: Llm) -> Model:
         """The model that a table describes."""
-        match llm:
-            case OpenAI():
-                from aura.adapters.models.openai import OpenAIModel
+        return await built(llm, self.transport, self.sources, self._log)
 
-                return OpenAIModel(
-                    model=llm.model,
-                    api_key=llm.api_key.reveal(),
-                    base_url=llm.base_url,
-                    transport=await self._shared_transport(),
-                    ids=self.sources.ids,
-                    temperature=llm.temperature,
-                    max_tokens=llm.max_tokens,
-                    reasoning_effort=llm.reasoning_effort,
-                    tool_images=llm.tool_images,
-                    additional_params=llm.additional_params,
-                    now=self.sources.now,
-                )
-            case Scripted():
-                from aura.adapters.models.scripted import Scripted as ScriptedModel
-                from aura.adapters.models.scripted import load_script
-
-                script = await anyio.to_thread.run_sync(load_script, llm.script)
-                return ScriptedModel(
-                    script.replies,
-                    name=f"scripted/{llm.model}",
-                    ids=self.sources.ids,
-                    path=script.path,
-                )
-            case _:
-                assert_never(llm)
-
-    async def _shared_transport(self) -> Transport:
+    async def transport(self) -> Transport:
         """aiohttp, or httpx2 where the event loop is not asyncio's."""
         if self._transport is not None:
             return self._transport

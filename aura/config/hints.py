@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from aura.config.llm import OpenAI, Scripted
+from aura.config.llm import Anthropic, OpenAI, Scripted
 from aura.config.orchestration import Orchestration, Worker
 from aura.config.schema import Agent, Document
 
@@ -20,7 +20,7 @@ LATER: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
 """Keys of the configuration language that this version does not read yet, by table."""
 
 LATER_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "provider": ("anthropic", "bedrock", "gemini", "ollama", "openrouter"),
+    "provider": ("bedrock", "gemini", "ollama", "openrouter"),
 }
 """The same for the words that select a kind of table."""
 
@@ -59,7 +59,11 @@ _MOVED_TO_LLM: Final = (
 
 MOVED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
     **{(Agent, key): "it belongs in [agent.llm]" for key in _MOVED_TO_LLM},
-    **{(llm, key): hint for llm in (OpenAI, Scripted) for key, hint in _BOTH_LLMS.items()},
+    **{
+        (llm, key): hint
+        for llm in (OpenAI, Anthropic, Scripted)
+        for key, hint in _BOTH_LLMS.items()
+    },
     (Document, "vector_store"): "the tables are written [[vector_stores]]",
     (Document, "workers"): "workers are written [orchestration.worker.<name>]",
     (Document, "orchestrator"): "the coordinator is configured by [agent] and [orchestration]",

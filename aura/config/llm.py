@@ -12,6 +12,7 @@ from aura.config.kinds import ApiKey, Count, Filled, Positive, Temperature, Url
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
+ANTHROPIC_URL: Final = "https://api.anthropic.com"
 
 
 class OpenAI(
@@ -49,6 +50,40 @@ class OpenAI(
         return self.provider, (self.base_url or OPENAI_URL).rstrip("/"), self.api_key
 
 
+class Anthropic(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    tag_field="provider",
+    tag="anthropic",
+):
+    """Anthropic, or any service that speaks its messages API.
+
+    `max_concurrent_calls` 0 means any number. Without `max_tokens`, an answer may get as long as
+    the model can make it.
+    """
+
+    model: Filled
+    api_key: ApiKey
+    base_url: Url | None = None
+    max_concurrent_calls: Count = 0
+    max_tokens: Positive | None = None
+    context_window: Positive | None = None
+    temperature: Temperature | None = None
+    additional_params: dict[str, Any] | None = None
+
+    @property
+    def provider(self) -> str:
+        """The word that selects this table."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def account(self) -> Hashable:
+        """The same for every model that is asked with the same credentials."""
+        return self.provider, (self.base_url or ANTHROPIC_URL).rstrip("/"), self.api_key
+
+
 class Scripted(
     msgspec.Struct,
     frozen=True,
@@ -75,4 +110,4 @@ class Scripted(
         return self.provider, self.script
 
 
-Llm: TypeAlias = OpenAI | Scripted
+Llm: TypeAlias = OpenAI | Anthropic | Scripted

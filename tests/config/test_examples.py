@@ -76,5 +76,5 @@ def test_the_scripted_block_of_the_reference_loads(tmp_path: Path) -> None:
     "file", sorted((EXAMPLES / "minimal").glob("*.toml")), ids=lambda f: f.name
 )
 def test_a_minimal_example_needs_one_key(file: Path) -> None:
-    [config] = load(file, {"OPENAI_API_KEY": "k"}).configs
+    [config] = load(file, {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}).configs
     assert config.agent.llm.provider == file.stem

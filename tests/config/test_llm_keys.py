@@ -113,8 +113,8 @@ WORDS = [
     ("B05", 'provider = "OpenAI"', ["'OpenAI'", "openai"]),
     (
         "B31",
-        'provider = "anthropic"',
-        ["'anthropic' is not supported by this version", "openai", "scripted"],
+        'provider = "bedrock"',
+        ["'bedrock' is not supported by this version", "openai", "scripted"],
     ),
     ("B33", 'provider = "gemini"', ["'gemini' is not supported by this version"]),
     ("B35", 'provider = "bedrock"', ["'bedrock' is not supported by this version"]),

@@ -33,6 +33,7 @@ CONTEXT_OVERFLOW_MESSAGES = tuple(
         r"`inputs` must have less than \d+ tokens",  # TGI
         r"input token count.* exceeds the maximum number of tokens",  # Gemini
         r"prompt is too long: \d+ tokens",  # Anthropic
+        r"input length and `max_tokens` exceed context limit",  # Anthropic, older models
         r"exceeded max context length",  # Ollama
         r"loaded with context length of only|reached context length of",  # LM Studio
         r"reduce the length of the messages",  # Groq
@@ -47,9 +48,11 @@ STATUS_OF = {
     "BadRequestError": 400,
     "authentication_error": 401,
     "invalid_api_key": 401,
+    "billing_error": 402,
     "permission_error": 403,
     "not_found_error": 404,
     "model_not_found": 404,
+    "request_too_large": 413,
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
     "insufficient_quota": 429,

@@ -89,7 +89,13 @@ def _plain(block: bytes) -> list[bytes] | None:
 
 
 def _data(event: bytes) -> bytes | None:
-    """The `data` lines of one event, joined, or `None` when it has none."""
+    """The `data` lines of one event, joined, or `None` when it has none.
+
+    Most have one, behind their name.
+    """
+    head, _, line = event.partition(b"\n")
+    if head.startswith(b"event:") and line.startswith(b"data: ") and b"\n" not in line:
+        return line[6:]
     lines = [
         line[5:].removeprefix(b" ")
         for line in event.split(b"\n")

@@ -73,6 +73,7 @@ OVERFLOWS = [
     "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000",
     "The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).",
     "prompt is too long: 210000 tokens > 200000 maximum",
+    "input length and `max_tokens` exceed context limit: 190000 + 32000 > 200000, decrease",
     "prompt too long; exceeded max context length by 12 tokens",
     "The model is loaded with context length of only 4096 tokens",
     "Reached context length of 4096 tokens with this model",

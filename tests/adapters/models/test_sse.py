@@ -29,6 +29,7 @@ def split(*reads: bytes) -> list[bytes]:
         (b"data\n\ndata:\n\n", [b"", b""]),
         (b": ping\n\ndata: a\n\n", [b"a"]),
         (b": ping\ndata: a\n: pong\n\n", [b"a"]),
+        (b"event: x\ndata: a\n\nevent: y\ndata: \n\nevent:z\ndata:b\n\n", [b"a", b"", b"b"]),
         (b"event: error\ndata: a\nid: 1\nretry: 5\n\n", [b"a"]),
         (b"event: ping\n\n", []),
         (b"data: a\nevent: x\n\ndata: b\n\n", [b"a", b"b"]),
