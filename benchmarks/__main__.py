@@ -18,7 +18,17 @@ from benchmarks.machine import CORES
 
 RESULTS = Path(__file__).with_name("results.json")
 
-LANES = ("start", "first_token", "frames", "burst", "paced", "tools", "servers", "scratchpad")
+LANES = (
+    "start",
+    "first_token",
+    "frames",
+    "burst",
+    "paced",
+    "tools",
+    "servers",
+    "scratchpad",
+    "team",
+)
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,9 @@ NATIVE: Final = frozenset({SUBMIT, READ_ARTIFACT})
 """Tools whose calls are no work of a task."""
 
 
+NOTED: Final = (PlanCreated, TaskStarted, TaskCompleted, WorkerToolStarted, WorkerToolCompleted)
+
+
 class Iteration:
     """One plan and what became of its tasks."""
 
@@ -121,6 +124,8 @@ class Course:
 
     def add(self, event: AnyEvent) -> None:
         """Count one event."""
+        if not isinstance(event, NOTED):  # most are pieces of what somebody thinks
+            return
         if isinstance(event, PlanCreated):
             self.iterations.append(Iteration(event.iteration, event.goal, event.graph))
         elif self.iterations:

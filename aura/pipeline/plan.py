@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -29,25 +30,16 @@ class Plan(msgspec.Struct, frozen=True):
     goal: str
     tasks: tuple[PlannedTask, ...]
 
-    def ready(self, started: Iterable[int], succeeded: Iterable[int]) -> tuple[PlannedTask, ...]:
-        """Tasks that nobody has begun, and that need no task which has not succeeded."""
-        begun, done = set(started), set(succeeded)
-        return tuple(
-            task
-            for task in self.tasks
-            if task.task_id not in begun and done.issuperset(task.dependencies)
-        )
-
-    def needed_by(self, task: PlannedTask) -> tuple[int, ...]:
-        """Every task that this one builds on, however indirectly, in the order of their ids."""
-        found: set[int] = set()
-        waiting = list(task.dependencies)
+    def behind(self, task: PlannedTask) -> Iterator[int]:
+        """The tasks that those needed which this one needs, the nearest first, each once."""
+        seen = set(task.dependencies)
+        waiting = deque(task.dependencies)
         while waiting:
-            number = waiting.pop()
-            if number not in found:
-                found.add(number)
-                waiting += self.tasks[number].dependencies
-        return tuple(sorted(found))
+            for number in self.tasks[waiting.popleft()].dependencies:
+                if number not in seen:
+                    seen.add(number)
+                    waiting.append(number)
+                    yield number
 
 
 class Rules(msgspec.Struct, frozen=True):

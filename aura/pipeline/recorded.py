@@ -13,8 +13,11 @@ from aura.pipeline.manifest import FILE, Status, Told, plan_file
 from aura.pipeline.ports import Record
 from aura.pipeline.teamwork import Teamwork
 
-_MOMENTS = (PlanCreated, TaskCompleted, Synthesizing)
+_MOMENTS = (PlanCreated, Synthesizing)
 """After these the record is brought up to date."""
+
+BETWEEN = 1.0
+"""Seconds after which it is for a task that is over: a plan can have many."""
 
 
 @operator
@@ -25,6 +28,7 @@ async def recorded(
     whatever ended it."""
     told = Told(Course(work.team.policy, work.shelf), goal)
     status: Status = "running"
+    clock, written = work.run.sources.clock, 0.0
     _write(record, told, work, status)
     try:
         async with opened(stream) as events:
@@ -32,8 +36,11 @@ async def recorded(
                 told.add(event)
                 if isinstance(event, RunCompleted):
                     status = told.outcome
-                elif isinstance(event, _MOMENTS):
+                elif isinstance(event, _MOMENTS) or (
+                    isinstance(event, TaskCompleted) and clock() - written >= BETWEEN
+                ):
                     _write(record, told, work, status)
+                    written = clock()
                 yield event
     finally:
         _write(record, told, work, _cut_off(work) if status == "running" else status)

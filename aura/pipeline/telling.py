@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -36,8 +36,8 @@ _PASSED = (CompletionStarted, CompletionEnded, CompletionDelayed, TurnUsage, Scr
 class Telling:
     """Turns the events of the turns of one task into those of a team, and remembers what they said.
 
-    `text` is what the worker said in its latest turn, `rounds` how many completions that had, and
-    `turns` are what each completion of the task was billed.
+    `rounds` is how many completions the latest turn had, and `turns` are what each completion of
+    the task was billed.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Telling:
         notes: Notes,
         clock: Callable[[], float],
     ) -> None:
-        self.text = ""
+        self._text: list[str] = []
         self.rounds = 0
         self._task_id = task_id
         self._iteration = iteration
@@ -60,39 +60,58 @@ class Telling:
         self._calls: dict[str, tuple[WorkerToolStarted, float]] = {}
         self.turns: list[TurnShare] = []
 
+    @property
+    def text(self) -> str:
+        """What the worker said in its latest turn."""
+        return "".join(self._text)
+
     def turn(self) -> None:
         """Another turn begins."""
-        self.text, self.rounds = "", 0
+        self._text.clear()
+        self.rounds = 0
 
-    def told(self, event: AnyEvent) -> Iterator[AnyEvent]:
+    def told(self, event: AnyEvent) -> Sequence[AnyEvent]:
         """What to tell when this happens."""
-        if (turned := self._turned(event)) is not None:
-            yield turned
         match event:
-            case TextDelta():
-                self.text += event.text
             case ReasoningDelta():
-                yield WorkerReasoning(
-                    agent_id=COORDINATOR,
-                    iteration=self._iteration,
-                    task_id=self._task_id,
-                    worker_id=self._worker_id,
-                    content=event.content,
-                )
-                yield msgspec.structs.replace(event, parent_agent_id=COORDINATOR)
-            case ToolRequested(hidden=False):
-                yield self._started(event)
-            case ToolCompleted(hidden=False):
-                yield self._completed(event)
+                return self._thought(event)
+            case TextDelta():
+                self._text.append(event.text)
+                return ()
             case ToolUsage() if self.turns:
-                self.turns[-1] = msgspec.structs.replace(
-                    self.turns[-1], tool_call_ids=event.tool_ids
-                )
+                last = self.turns[-1]
+                self.turns[-1] = msgspec.structs.replace(last, tool_call_ids=event.tool_ids)
+                return ()
+        turned = self._turned(event)
+        told = self._of_team(event)
+        return [each for each in (turned, told) if each is not None]
+
+    def _thought(self, event: ReasoningDelta) -> tuple[AnyEvent, AnyEvent]:
+        return (
+            WorkerReasoning(
+                agent_id=COORDINATOR,
+                iteration=self._iteration,
+                task_id=self._task_id,
+                worker_id=self._worker_id,
+                content=event.content,
+            ),
+            ReasoningDelta(
+                agent_id=event.agent_id, content=event.content, parent_agent_id=COORDINATOR
+            ),
+        )
+
+    def _of_team(self, event: AnyEvent) -> AnyEvent | None:
+        match event:
+            case ToolRequested(hidden=False):
+                return self._started(event)
+            case ToolCompleted(hidden=False):
+                return self._completed(event)
             case ToolProgressed():
-                yield msgspec.structs.replace(event, parent_agent_id=COORDINATOR)
+                return msgspec.structs.replace(event, parent_agent_id=COORDINATOR)
             case _ if isinstance(event, _PASSED):
                 self._count(event)
-                yield event
+                return event
+        return None
 
     def abandoned(self, why: str) -> Iterator[AnyEvent]:
         """The ends of everything that was cut off."""

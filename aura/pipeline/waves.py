@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
+from heapq import heappop, heappush
 
 from aura.events import COORDINATOR, AnyEvent, PlannedTask, TaskCompleted, TaskStarted
 from aura.pipeline.compose import opened
@@ -21,39 +22,54 @@ async def executed(plan: Plan, iteration: int, work: Teamwork) -> AsyncGenerator
     of them begins. Those that need a failed one are never begun.
     """
     lanes: Lanes[AnyEvent] = work.run.lanes()
-    state = Wave(plan, work.team.policy.parallel)
+    wave = Wave(plan, work.team.policy.parallel)
     done: dict[int, TaskCompleted] = {}
-    for event in announced(ready := state.launched(done), iteration, work):
+    for event in announced(ready := wave.launched(), iteration, work):
         yield event
     for task in ready:
-        lanes.add(worked(task, given(task, plan, done, work), iteration, work))
+        lanes.add(worked(task, (), iteration, work))
     async with opened(lanes.events()) as events:
         async for event in events:
             yield event
             if isinstance(event, TaskCompleted):
                 done[event.task_id] = event
-                for begun in announced(ready := state.launched(done), iteration, work):
+                wave.ended(event.task_id, success=event.success)
+                for begun in announced(ready := wave.launched(), iteration, work):
                     yield begun
                 for task in ready:
                     lanes.add(worked(task, given(task, plan, done, work), iteration, work))
 
 
 class Wave:
-    """Which tasks have been begun; `parallel` bounds those that run at a time, 0 for no bound."""
+    """Which tasks can be begun; `parallel` bounds those that run at a time, 0 for no bound.
+
+    Each task is looked at once for every other one that it needs, so that a plan of any size takes
+    time in proportion to it.
+    """
 
     def __init__(self, plan: Plan, parallel: int) -> None:
         self._plan = plan
-        self._parallel = parallel
-        self._started: set[int] = set()
+        self._free = parallel or len(plan.tasks)
+        self._missing = {task.task_id: len(task.dependencies) for task in plan.tasks}
+        self._waiting: dict[int, list[int]] = {}
+        for task in plan.tasks:
+            for needed in task.dependencies:
+                self._waiting.setdefault(needed, []).append(task.task_id)
+        self._ready = [number for number, missing in self._missing.items() if not missing]
 
-    def launched(self, done: dict[int, TaskCompleted]) -> tuple[PlannedTask, ...]:
-        """The tasks to begin now; never gives one twice."""
-        succeeded = (number for number, end in done.items() if end.success)
-        ready = self._plan.ready(self._started, succeeded)
-        if self._parallel:
-            ready = ready[: max(0, self._parallel - (len(self._started) - len(done)))]
-        self._started.update(task.task_id for task in ready)
-        return ready
+    def ended(self, task_id: int, *, success: bool) -> None:
+        """A task is over."""
+        self._free += 1
+        for number in self._waiting.get(task_id, ()) if success else ():
+            self._missing[number] -= 1
+            if not self._missing[number]:
+                heappush(self._ready, number)
+
+    def launched(self) -> tuple[PlannedTask, ...]:
+        """The tasks to begin now, in the order of their ids; never gives one twice."""
+        count = min(self._free, len(self._ready))
+        self._free -= count
+        return tuple(self._plan.tasks[heappop(self._ready)] for _ in range(count))
 
 
 def announced(tasks: tuple[PlannedTask, ...], iteration: int, work: Teamwork) -> Iterator[AnyEvent]:
@@ -76,11 +92,15 @@ def given(
     task: PlannedTask, plan: Plan, done: dict[int, TaskCompleted], work: Teamwork
 ) -> tuple[Given, ...]:
     """The results that a task builds on, in the order of their ids: those that it needs, and of
-    those that these needed the ones that are short."""
-    found: list[Given] = []
-    for number in plan.needed_by(task):
-        end, direct = done[number], number in task.dependencies
-        if direct or len(end.result) <= work.shelf.thresholds.summary:
-            text = work.shelf.result(end)
-            found.append(Given(number, plan.tasks[number].description, text, direct))
-    return tuple(found)
+    those that these needed the nearest ones, as long as all of them together are short."""
+    room = work.shelf.thresholds.summary
+    chosen: dict[int, bool] = dict.fromkeys(task.dependencies, True)
+    for number in plan.behind(task):
+        room -= len(done[number].result)
+        if room < 0:
+            break
+        chosen[number] = False
+    return tuple(
+        Given(number, plan.tasks[number].description, work.shelf.result(done[number]), direct)
+        for number, direct in sorted(chosen.items())
+    )

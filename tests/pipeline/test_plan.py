@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from aura.events import PlannedTask
 from aura.pipeline.plan import Fault, Plan, Rules, from_steps, from_tasks
+from aura.pipeline.waves import Wave
 from tests.support.teams import chain, parallel, task
 
 RULES = Rules(workers=("math", "Lookup"))
@@ -125,14 +126,18 @@ def graphs(draw: st.DrawFn) -> list[PlannedTask]:
     return draw(st.permutations(tasks))
 
 
-@given(graphs())
-def test_every_graph_can_be_worked_off(tasks: list[PlannedTask]) -> None:
+@given(graphs(), st.integers(0, 3))
+def test_every_graph_can_be_worked_off(tasks: list[PlannedTask], most: int) -> None:
     plan = from_tasks("G", tasks, RULES)
     assert isinstance(plan, Plan)
-    started: list[int] = []
-    while ready := plan.ready(started, started):
+    wave, started = Wave(plan, most), []
+    while ready := wave.launched():
+        assert [each.task_id for each in ready] == sorted(each.task_id for each in ready)
         for each in ready:
             assert set(each.dependencies) <= set(started)
+            assert not most or len(ready) <= most
+        for each in ready:
+            wave.ended(each.task_id, success=True)
         started += [each.task_id for each in ready]
     assert sorted(started) == list(range(len(tasks)))
 
