@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aura.build import open_agents
     from aura.config import load
     from aura.errors import AuraError, ConfigError
-    from aura.events import AnyEvent
+    from aura.events import AnyEvent, PlannedTask
     from aura.pipeline.answered import answer
     from aura.pipeline.ports import Assistant, User
     from aura.pipeline.run import open_run
@@ -29,6 +29,7 @@ __all__ = [
     "Assistant",
     "AuraError",
     "ConfigError",
+    "PlannedTask",
     "User",
     "answer",
     "create_app",
@@ -42,6 +43,7 @@ _HOMES = {
     "Assistant": "aura.pipeline.ports",
     "AuraError": "aura.errors",
     "ConfigError": "aura.errors",
+    "PlannedTask": "aura.events",
     "User": "aura.pipeline.ports",
     "answer": "aura.pipeline.answered",
     "create_app": "aura.server.app",

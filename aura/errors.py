@@ -10,6 +10,7 @@ AuraError
 │   ├── Unavailable        the provider failed or could not be reached
 │   ├── TimedOut           the provider was silent, or took, for too long
 │   └── CutOff             the stream ended before the provider said it was done
+├── PlanRejected           a plan for a team cannot be carried out
 └── ScriptError            a scripted model has no reply to what it was asked
 """
 
@@ -142,6 +143,10 @@ class CutOff(ProviderError):
 
     code = "provider_stream_cut"
     retryable = True
+
+
+class PlanRejected(AuraError):
+    """Raised for a plan that cannot be carried out; the message has every reason on a line."""
 
 
 class ScriptError(AuraError):

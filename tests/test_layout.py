@@ -214,6 +214,7 @@ def test_the_public_names_are_these() -> None:
         "Assistant",
         "AuraError",
         "ConfigError",
+        "PlannedTask",
         "User",
         "answer",
         "create_app",

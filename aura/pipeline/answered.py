@@ -19,6 +19,7 @@ from aura.pipeline.checked import checked
 from aura.pipeline.compose import Events, Failure, opened, settled, source
 from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools
 from aura.pipeline.endings import failure, final
+from aura.pipeline.plan import Plan
 from aura.pipeline.ports import Message, Options, Scratchpad, Toolbox
 from aura.pipeline.run import Run
 from aura.pipeline.spaced import spaced
@@ -34,18 +35,20 @@ async def answer(
     run: Run,
     options: Options | None = None,
     client: ClientTools = NO_CLIENT_TOOLS,
+    *,
+    plan: Plan | None = None,
 ) -> AsyncGenerator[AnyEvent, None]:
     """Everything that happens while an agent, or a team, answers `messages`.
 
     `client` has the tools that the caller runs itself: a call of one ends the run with the reason
     `tool_calls`, and `delegation.resumed` makes the conversation that goes on. Teams take neither
-    those nor `options`.
+    those nor `options`, but a `plan` to begin with instead of one of their coordinator.
 
     The first event is `SessionInfo`, the last `RunCompleted`; a failure of the model is the event
     `RunFailed`, never an exception. Close the stream to abandon the run.
     """
     if isinstance(agent, Team):
-        composed = teamed(agent, messages, run) | checked.pipe(log=run.log)
+        composed = teamed(agent, messages, run, plan) | checked.pipe(log=run.log)
     else:
         composed = (
             answered(agent, messages, run, options or Options(), client)

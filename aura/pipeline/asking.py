@@ -8,6 +8,8 @@ import msgspec
 
 from aura.events import AnyEvent
 from aura.pipeline.course import Course
+from aura.pipeline.desk import Planned
+from aura.pipeline.plan import Plan
 from aura.pipeline.ports import Assistant, Message, Tool, User
 from aura.pipeline.prompts import coordinator as prompts
 from aura.pipeline.prompts.results import continuation
@@ -26,8 +28,11 @@ class Asking:
         self._work = work
         self._number = 0
 
-    def first(self) -> AsyncGenerator[AnyEvent | Routed, None]:
-        """The decision about the request."""
+    def first(self, plan: Plan | None = None) -> AsyncGenerator[AnyEvent | Routed, None]:
+        """The decision about the request, unless somebody else has taken it."""
+        if plan is not None:
+            self._memory.append(self.query)
+            return _taken(plan)
         policy, work = self._work.team.policy, self._work
         text = prompts.planning(
             self.query.text,
@@ -61,6 +66,10 @@ class Asking:
             answers_only=answers_only,
         )
         return routed(question, self._memory, self._tools, self._work)
+
+
+async def _taken(plan: Plan) -> AsyncGenerator[AnyEvent | Routed, None]:
+    yield Routed(Planned(plan, "Given by the caller"))
 
 
 def parted(messages: Sequence[Message]) -> tuple[User, list[Message]]:

@@ -27,10 +27,13 @@ from aura.pipeline.teamwork import Teamwork
 
 
 async def orchestrated(
-    messages: Sequence[Message], tools: tuple[Tool, ...], work: Teamwork
+    messages: Sequence[Message],
+    tools: tuple[Tool, ...],
+    work: Teamwork,
+    plan: Plan | None = None,
 ) -> AsyncGenerator[AnyEvent, None]:
     """Everything that a team does to answer; `tools` are those of the coordinator beside the ones
-    that decide.
+    that decide. With a `plan` it is not asked for one.
 
     Raises `ProviderError` when the coordinator cannot be asked about the request, or no task could
     be done for reasons that lie with providers. Once a task was done, what came of all of them is
@@ -38,7 +41,7 @@ async def orchestrated(
     """
     asking, course = Asking(messages, tools, work), Course(work.team.policy, work.shelf)
     choice = Choice()
-    async with opened(choice.heard(asking.first(), work)) as events:
+    async with opened(choice.heard(asking.first(plan), work)) as events:
         async for event in events:
             yield event
     routing = initial(choice, asking.query.text, work)

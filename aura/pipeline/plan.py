@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from aura.errors import PlanRejected
 from aura.events import PlannedTask
 
 DEEPEST: Final = 2
@@ -71,6 +72,15 @@ def from_steps(goal: str, steps: object, rules: Rules) -> Plan | tuple[Fault, ..
         text = f"The plan has {len(reader.tasks)} tasks; at most {rules.most_tasks} are allowed."
         reader.faults.append(Fault("steps", "too_many_tasks", f"{text} Join some of them."))
     return tuple(reader.faults) or Plan(goal, tuple(reader.tasks))
+
+
+def explicit(goal: str, tasks: Sequence[PlannedTask], rules: Rules) -> Plan:
+    """The plan of these tasks, which say by their ids which others they need. Raises
+    `PlanRejected`."""
+    found = from_tasks(goal, tasks, rules)
+    if isinstance(found, Plan):
+        return found
+    raise PlanRejected("\n".join(f"{each.path}: {each.message}" for each in found))
 
 
 def from_tasks(goal: str, tasks: Sequence[PlannedTask], rules: Rules) -> Plan | tuple[Fault, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from aura.events import PlannedTask
 from aura.pipeline.agent import Agent
-from aura.pipeline.plan import Rules
+from aura.pipeline.plan import Plan, Rules, explicit
 from aura.pipeline.ports import Model, Records, Toolset
 from aura.pipeline.waiting import Compile
 
@@ -105,6 +106,10 @@ class Team:
         """What plans have to keep to."""
         names = tuple(worker.name for worker in self.workers)
         return Rules(workers=names, most_tasks=self.policy.most_tasks)
+
+    def plan(self, goal: str, *tasks: PlannedTask) -> Plan:
+        """A plan of the caller's own for `answer`. Raises `PlanRejected`."""
+        return explicit(goal, tasks, self.rules)
 
     def worker(self, name: str | None) -> Worker:
         """Who works on a task of the worker of that name."""

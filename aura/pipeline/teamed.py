@@ -15,6 +15,7 @@ from aura.pipeline.asking import parted
 from aura.pipeline.compose import Events, Failure, opened, settled, source
 from aura.pipeline.endings import failure, final
 from aura.pipeline.orchestrate import orchestrated
+from aura.pipeline.plan import Plan
 from aura.pipeline.ports import Message, Record, Tool, Toolbox, ToolSpec
 from aura.pipeline.prompts import coordinator as prompts
 from aura.pipeline.prompts.history import history
@@ -29,8 +30,11 @@ from aura.pipeline.totals import Totals
 
 
 @source
-async def teamed(team: Team, messages: Sequence[Message], run: Run) -> Events:
-    """One run of a team: session, MCP servers, the work, what it cost, the end."""
+async def teamed(
+    team: Team, messages: Sequence[Message], run: Run, plan: Plan | None = None
+) -> Events:
+    """One run of a team: session, MCP servers, the work, what it cost, the end. It begins with the
+    `plan`, if there is one."""
     record: Record | None = None
     if team.records is not None:
         opening = team.records.open(
@@ -38,7 +42,7 @@ async def teamed(team: Team, messages: Sequence[Message], run: Run) -> Events:
         )
         record = run.borrow(opening)
     work = Teamwork(team, run, Shelf(team.policy.thresholds, record))
-    happens = _answered(work, messages)
+    happens = _answered(work, messages, plan)
     if record is not None:
         query, _ = parted(messages)
         happens = aiter(recorded(happens, record=record, work=work, goal=query.text))
@@ -47,7 +51,7 @@ async def teamed(team: Team, messages: Sequence[Message], run: Run) -> Events:
             yield event
 
 
-async def _answered(work: Teamwork, messages: Sequence[Message]) -> Events:
+async def _answered(work: Teamwork, messages: Sequence[Message], plan: Plan | None) -> Events:
     team, run = work.team, work.run
     yield SessionInfo(model=team.model.name, model_context_limit=team.coordinator.context_window)
     toolbox = run.borrow(team.toolset.open(run.headers))
@@ -55,7 +59,7 @@ async def _answered(work: Teamwork, messages: Sequence[Message]) -> Events:
     if servers := toolbox.statuses():
         yield McpStatus(servers=servers)
     totals, reason, failed = Totals(), None, None
-    async with opened(settled(_worked(work, messages, toolbox))) as events:
+    async with opened(settled(_worked(work, messages, toolbox, plan))) as events:
         async for event in events:
             if isinstance(event, Failure):
                 failed = failure(event.error, run)
@@ -71,7 +75,9 @@ async def _answered(work: Teamwork, messages: Sequence[Message]) -> Events:
     yield RunCompleted(reason=None if failed else reason)
 
 
-async def _worked(work: Teamwork, messages: Sequence[Message], toolbox: Toolbox) -> Events:
+async def _worked(
+    work: Teamwork, messages: Sequence[Message], toolbox: Toolbox, plan: Plan | None
+) -> Events:
     """The coordinator is told where it is, then everything that it has done."""
     policy, before = work.team.policy, await earlier(work)
     work.brief(
@@ -83,7 +89,7 @@ async def _worked(work: Teamwork, messages: Sequence[Message], toolbox: Toolbox)
             history=history(before[: policy.history_turns][::-1]),
         )
     )
-    async with opened(orchestrated(messages, _tools(work, toolbox), work)) as events:
+    async with opened(orchestrated(messages, _tools(work, toolbox), work, plan)) as events:
         async for event in events:
             yield event
 

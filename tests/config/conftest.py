@@ -28,6 +28,17 @@ BASES: dict[str, Any] = {
             "llm": {"provider": "openai", "api_key": "k-1", "model": "gpt-test"},
         }
     },
+    "ORC": {
+        "agent": {
+            "name": "Lead",
+            "system_prompt": "Route work.",
+            "llm": {"provider": "openai", "api_key": "k-1", "model": "gpt-test"},
+        },
+        "orchestration": {
+            "enabled": True,
+            "worker": {"ops": {"description": "Operations", "preamble": "You run checks."}},
+        },
+    },
     "RAW": {},
 }
 

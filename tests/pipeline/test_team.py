@@ -8,12 +8,14 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from aura.adapters.models.scripted import Call
+from aura.errors import PlanRejected
 from aura.events import (
     COORDINATOR,
     AnyEvent,
     DirectAnswer,
     IterationCompleted,
     PlanCreated,
+    PlannedTask,
     RunFailed,
     TaskCompleted,
     TextDelta,
@@ -349,3 +351,30 @@ async def test_a_worker_that_takes_too_long() -> None:
     [done] = of(TaskCompleted, happened)
     assert isinstance(done, TaskCompleted)
     assert done.failure_category == "agent_timeout"
+
+
+async def test_a_plan_of_the_caller(events: SnapshotAssertion) -> None:
+    play = Play([responds("done")], TWO, held={"B": "A"})
+    team = golden(play)
+    tasks = [
+        PlannedTask(task_id=7, description="B", worker="lookup", dependencies=(4,)),
+        PlannedTask(task_id=4, description="A", worker="MATH"),
+    ]
+    happened = await played(play, team, plan=team.plan("G", *tasks))
+    [created] = of(PlanCreated, happened)
+    assert isinstance(created, PlanCreated)
+    assert created.graph == events
+    assert [prompt.agent_id for prompt in play.asked] == ["math"] * 2 + ["lookup"] * 2 + [
+        COORDINATOR
+    ]
+    assert play.asked[-1].messages[0].text == "Q"
+
+
+def test_a_plan_of_the_caller_that_is_none() -> None:
+    team = golden(Play([]))
+    with pytest.raises(PlanRejected, match=r"no worker 'nope'.*\n.*itself"):
+        team.plan(
+            "G",
+            PlannedTask(task_id=0, description="A", worker="nope"),
+            PlannedTask(task_id=1, description="A", worker="math", dependencies=(1,)),
+        )

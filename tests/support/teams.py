@@ -26,6 +26,7 @@ from aura.events import (
 from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
 from aura.pipeline.compose import opened
+from aura.pipeline.plan import Plan
 from aura.pipeline.ports import Message, Model, Outcome, Prompt, Records, Tool, ToolSpec, User
 from aura.pipeline.prompts import worker as worker_prompts
 from aura.pipeline.run import Sources, open_run
@@ -315,13 +316,14 @@ async def played(
     owner: str = "",
     sources: Sources | None = None,
     limit: float = 0.0,
+    plan: Plan | None = None,
 ) -> list[AnyEvent]:
     """Everything that happens while the team answers, by default the message `Q`."""
     sources = sources or fixed_sources()
     happened: list[AnyEvent] = []
     async with (
         open_run(session_id=session_id, sources=sources, owner=owner, limit=limit) as run,
-        opened(answer(team, said or (User("Q"),), run)) as events,
+        opened(answer(team, said or (User("Q"),), run, plan=plan)) as events,
     ):
         async for event in events:
             happened.append(event)
