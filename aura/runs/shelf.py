@@ -8,7 +8,8 @@ import re
 import stat
 from collections import OrderedDict
 from collections.abc import Callable
-from heapq import heappop, heappush, nlargest
+from heapq import heappop, heappush
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -29,6 +30,15 @@ ones go, and for which a file without a head may be one that is just being made.
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _FILE = re.compile(rf"({_RUN_ID.pattern}){re.escape(SUFFIX)}")
+
+
+class Over(msgspec.Struct, frozen=True, gc=False):
+    """What is remembered of the file of a run that is over: its bytes, and what stands for whose
+    run it was and for its session. There can be very many, so the rest stays in the file."""
+
+    size: int
+    owner: int
+    session: int
 
 
 class Shelf:
@@ -55,6 +65,7 @@ class Shelf:
         self._now = now
         self._log = log
         self._known: dict[str, Summary] = {}
+        self._over: dict[str, Over] = {}
         self._size = 0
         self._oldest: list[tuple[float, str]] = []
         self._expired: OrderedDict[str, None] = OrderedDict()
@@ -82,14 +93,12 @@ class Shelf:
             self._complain("run log cannot be listed", "", error)
             return
         there = {found[1] for found in map(_FILE.fullmatch, names) if found is not None}
-        for run_id in self._known.keys() - there:
+        for run_id in (self._known.keys() | self._over.keys()) - there:
             self._forget(run_id)
-        for run_id in there:
+        for run_id in there - self._over.keys():
             if self._stopped:
                 return
-            known = self._known.get(run_id)
-            over = known is not None and known.record.over
-            if not (over or run_id in self._spoiled or self._ours(run_id)):
+            if not (run_id in self._spoiled or self._ours(run_id)):
                 self._look(run_id)
         self._surveyed = self._now()
 
@@ -99,16 +108,11 @@ class Shelf:
 
     def find(self, run_id: str) -> Record:
         """How a run stands. Raises `Missing`."""
-        path, known = self.file(run_id), self._known.get(run_id)
-        if known is None or not known.record.over:
-            self._look(run_id)
-        elif not path.exists():
-            self._forget(run_id)
+        found = self._look(run_id)
         self._discard(math.inf)
-        known = self._known.get(run_id)
-        if known is None:
+        if found is None or not (run_id in self._known or run_id in self._over):
             raise Missing(run_id, expired=run_id in self._expired)
-        return known.record
+        return found.record
 
     def list(
         self, owner: str, *, limit: int, before: str | None, session: str | None
@@ -116,14 +120,20 @@ class Shelf:
         """The runs of an owner, the newest first."""
         self.survey()
         self._discard(math.inf)
+        names = [
+            run_id
+            for run_id, over in self._over.items()
+            if over.owner == hash(owner) and (session is None or over.session == hash(session))
+        ]
         mine = (
-            known.record
-            for run_id, known in self._known.items()
-            if known.record.head.owner == owner
-            and (before is None or run_id < before)
-            and (session is None or known.record.head.session_id == session)
+            found.record
+            for run_id in sorted([*names, *self._known], reverse=True)
+            if (before is None or run_id < before)
+            and (found := self._known.get(run_id) or self._look(run_id)) is not None
+            and found.record.head.owner == owner
+            and session in (None, found.record.head.session_id)
         )
-        return nlargest(limit, mine, key=lambda record: record.head.run_id)
+        return list(islice(mine, limit))
 
     def prune(self, live: int, *, thorough: bool) -> None:
         """Remove finished runs that are too old and, the oldest first, those for which there is no
@@ -139,7 +149,8 @@ class Shelf:
         self._spoiled.add(run_id)
         self._drop(run_id)
 
-    def _look(self, run_id: str) -> None:
+    def _look(self, run_id: str) -> Summary | None:
+        """What the file of a run says, if it can be read; remembers what has to be."""
         try:
             found = self._summary(run_id)
         except FileNotFoundError:
@@ -150,8 +161,10 @@ class Shelf:
             self._complain("run cannot be read", run_id, error)
             self._drop(run_id)
         else:
-            if found is not None:
+            if found is not None and run_id not in self._over:
                 self._keep(found)
+            return found
+        return None
 
     def _summary(self, run_id: str) -> Summary | None:
         path = self.file(run_id)
@@ -164,20 +177,22 @@ class Shelf:
         return summary(path) if not found.record.over and ended(path) else found
 
     def _keep(self, found: Summary) -> None:
-        run_id = found.record.head.run_id
-        self._drop(run_id)
-        self._known[run_id] = found
+        head = found.record.head
+        self._drop(head.run_id)
         self._size += found.size
-        if found.record.over:
-            heappush(self._oldest, (_over_at(found.record), run_id))
+        if not found.record.over:
+            self._known[head.run_id] = found
+            return
+        self._over[head.run_id] = Over(found.size, hash(head.owner), hash(head.session_id))
+        heappush(self._oldest, (_over_at(found.record), head.run_id))
 
     def _drop(self, run_id: str) -> None:
-        known = self._known.pop(run_id, None)
+        known = self._known.pop(run_id, None) or self._over.pop(run_id, None)
         if known is not None:
             self._size -= known.size
 
     def _forget(self, run_id: str) -> None:
-        if run_id in self._known:
+        if run_id in self._known or run_id in self._over:
             self._drop(run_id)
             self._expired[run_id] = None
             if len(self._expired) > TOMBSTONES:
@@ -188,8 +203,7 @@ class Shelf:
         since = self._now() - self._lifetime if self._lifetime else -math.inf
         while self._oldest and (self._oldest[0][0] <= since or self._size > room):
             _, run_id = heappop(self._oldest)
-            known = self._known.get(run_id)
-            if known is not None and known.record.over:
+            if run_id in self._over:
                 self._remove(run_id)
 
     def _remove(self, run_id: str) -> None:

@@ -63,13 +63,16 @@ def agent_fields() -> tuple[Any, ...]:
     return tuple(schema.fields[0].type.fields)
 
 
-def test_the_scripted_block_of_the_reference_loads(tmp_path: Path) -> None:
-    before, rest = REFERENCE.read_text().split("# [agent.llm]\n")
-    block, _ = rest.split("\n\n", 1)
-    table = "".join(line.removeprefix("# ") for line in block.splitlines(keepends=True))
-    (tmp_path / "a.toml").write_text(before.split("[agent.llm]\n")[0] + "[agent.llm]\n" + table)
-    [config] = load(tmp_path, {}).configs
-    assert config.agent.llm.provider == "scripted"
+def test_the_other_models_of_the_reference_load(tmp_path: Path) -> None:
+    text, *others = REFERENCE.read_text().split("# [agent.llm]\n")
+    file, before, providers = tmp_path / "a.toml", text.split("[agent.llm]\n")[0], []
+    for other in others:
+        block, _ = other.split("\n\n", 1)
+        table = "".join(line.removeprefix("# ") for line in block.splitlines(keepends=True))
+        file.write_text(f"{before}[agent.llm]\n{table}")
+        [config] = load(tmp_path, {"ANTHROPIC_API_KEY": "k"}).configs
+        providers.append(config.agent.llm.provider)
+    assert providers == ["anthropic", "scripted"]
 
 
 @pytest.mark.parametrize(
