@@ -378,3 +378,19 @@ def test_a_plan_of_the_caller_that_is_none() -> None:
             PlannedTask(task_id=0, description="A", worker="nope"),
             PlannedTask(task_id=1, description="A", worker="math", dependencies=(1,)),
         )
+
+
+@pytest.mark.parametrize("detail", ["none", "summary", "full"])
+async def test_what_the_coordinator_knows_of_tools(detail: str, events: SnapshotAssertion) -> None:
+    looks = calls(
+        Call(name="list_tools"),
+        Call(name="inspect_tool_params", arguments={"tool_name": "ad"}),
+        Call(name="inspect_tool_params", arguments={"tool_name": "add"}),
+    )
+    play = Play([*([looks] if detail == "none" else []), responds("ok")])
+    happened = await played(play, golden(play, tools_in_planning=detail))
+    offered, message = requests(play, COORDINATOR)[0]
+    assert offered == events
+    assert message[message.index("## Workers") : message.index("Your choices")] == events
+    assert [message.text for message in play.asked[-1].messages[2:]] == events
+    assert not of(WorkerToolStarted, happened)
