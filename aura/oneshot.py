@@ -14,6 +14,7 @@ from aura.events import (
     PlannedTask,
     ReplanStarted,
     RunFailed,
+    TaskBlocked,
     TaskCompleted,
     TaskStarted,
     TextDelta,
@@ -70,6 +71,8 @@ def _team_line(event: AnyEvent) -> str | None:
             said = event.summary if event.success else event.result
             seconds = event.duration_ms / 1000
             return f"{sign} task {event.task_id} ({seconds:.1f} s): {_plain(said)[:200]}"
+        case TaskBlocked():
+            return f"✗ task {event.task_id}: it needs task {event.blocked_by}"
         case ReplanStarted():
             return f"plan {event.iteration}"
         case _:

@@ -32,6 +32,7 @@ from aura.events.orchestration import (
     ReplanStarted,
     RoutingMode,
     Synthesizing,
+    TaskBlocked,
     TaskCompleted,
     TaskStarted,
     TurnShare,
@@ -85,6 +86,7 @@ AnyEvent: TypeAlias = (
     | ClarificationNeeded
     | TaskStarted
     | TaskCompleted
+    | TaskBlocked
     | WorkerPhase
     | WorkerReasoning
     | WorkerToolStarted
@@ -130,6 +132,7 @@ __all__ = [
     "SessionInfo",
     "Stopped",
     "Synthesizing",
+    "TaskBlocked",
     "TaskCompleted",
     "TaskStarted",
     "TextDelta",

@@ -121,6 +121,16 @@ class TaskCompleted(TeamEvent, frozen=True, kw_only=True):
     turns: tuple[TurnShare, ...] = ()
 
 
+class TaskBlocked(TeamEvent, frozen=True, kw_only=True):
+    """A task will never begin, because the task `blocked_by` failed, which it needs, or which a
+    task needs that it needs."""
+
+    wire: ClassVar[str | None] = "aura.orchestrator.task_blocked"
+    task_id: int
+    description: str
+    blocked_by: int
+
+
 class WorkerPhase(AgentEvent, frozen=True, kw_only=True):
     """A worker turned to something else: to think before it acts, to run tools, or to think about
     what they gave."""

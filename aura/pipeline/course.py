@@ -10,6 +10,7 @@ from aura.events import (
     AnyEvent,
     PlanCreated,
     PlannedTask,
+    TaskBlocked,
     TaskCompleted,
     TaskStarted,
     WorkerToolCompleted,
@@ -26,7 +27,14 @@ NATIVE: Final = frozenset({SUBMIT, READ_ARTIFACT})
 """Tools whose calls are no work of a task."""
 
 
-NOTED: Final = (PlanCreated, TaskStarted, TaskCompleted, WorkerToolStarted, WorkerToolCompleted)
+NOTED: Final = (
+    PlanCreated,
+    TaskStarted,
+    TaskBlocked,
+    TaskCompleted,
+    WorkerToolStarted,
+    WorkerToolCompleted,
+)
 
 
 class Iteration:
@@ -38,6 +46,7 @@ class Iteration:
         self.tasks = tasks
         self.started: set[int] = set()
         self.ended: dict[int, TaskCompleted] = {}
+        self.blocked: set[int] = set()
         self.calls: dict[int, list[ToolNote]] = {}
         self._reasons: dict[str, str] = {}
 
@@ -46,6 +55,8 @@ class Iteration:
         match event:
             case TaskStarted():
                 self.started.add(event.task_id)
+            case TaskBlocked():
+                self.blocked.add(event.task_id)
             case TaskCompleted():
                 self.ended[event.task_id] = event
             case WorkerToolStarted(reasoning=str(reason)) if reason:

@@ -198,12 +198,19 @@ def _summaries(iterations: Sequence[Iteration]) -> Iterable[TaskSummary]:
                 worker=task.worker,
                 result_preview=_preview(end),
                 confidence=(end and end.confidence) or "",
-                failure_category=(end and end.failure_category) or "",
+                failure_category=_category(task.task_id, iteration),
                 error=end.result[:PREVIEW] if end and not end.success else "",
                 error_context=_context(end, notes),
                 tool_trace=tuple(map(_trace, notes)),
                 turns=end.turns if end else (),
             )
+
+
+def _category(task_id: int, iteration: Iteration) -> str:
+    end = iteration.ended.get(task_id)
+    if end is not None:
+        return end.failure_category or ""
+    return "dependency_failed" if task_id in iteration.blocked else ""
 
 
 def _preview(end: TaskCompleted | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from heapq import heappop, heappush
 
-from aura.events import COORDINATOR, AnyEvent, PlannedTask, TaskCompleted, TaskStarted
+from aura.events import COORDINATOR, AnyEvent, PlannedTask, TaskBlocked, TaskCompleted, TaskStarted
 from aura.pipeline.compose import opened
 from aura.pipeline.lanes import Lanes
 from aura.pipeline.plan import Plan
@@ -19,7 +19,7 @@ async def executed(plan: Plan, iteration: int, work: Teamwork) -> AsyncGenerator
     the team may; until nothing runs and nothing can begin.
 
     Tasks that become ready together are announced together, in the order of their ids, before any
-    of them begins. Those that need a failed one are never begun.
+    of them begins. Those that need a failed one are never begun; that is told once it is known.
     """
     lanes: Lanes[AnyEvent] = work.run.lanes()
     wave = Wave(plan, work.team.policy.parallel)
@@ -33,7 +33,8 @@ async def executed(plan: Plan, iteration: int, work: Teamwork) -> AsyncGenerator
             yield event
             if isinstance(event, TaskCompleted):
                 done[event.task_id] = event
-                wave.ended(event.task_id, success=event.success)
+                for blocked in wave.ended(event.task_id, success=event.success):
+                    yield never_begun(blocked, event)
                 for begun in announced(ready := wave.launched(), iteration, work):
                     yield begun
                 for task in ready:
@@ -51,19 +52,34 @@ class Wave:
         self._plan = plan
         self._free = parallel or len(plan.tasks)
         self._missing = {task.task_id: len(task.dependencies) for task in plan.tasks}
+        self._blocked: set[int] = set()
         self._waiting: dict[int, list[int]] = {}
         for task in plan.tasks:
             for needed in task.dependencies:
                 self._waiting.setdefault(needed, []).append(task.task_id)
         self._ready = [number for number, missing in self._missing.items() if not missing]
 
-    def ended(self, task_id: int, *, success: bool) -> None:
-        """A task is over."""
+    def ended(self, task_id: int, *, success: bool) -> tuple[PlannedTask, ...]:
+        """A task is over. Gives the tasks that will never begin because of it, by their ids."""
         self._free += 1
-        for number in self._waiting.get(task_id, ()) if success else ():
+        if not success:
+            return self._blocked_by(task_id)
+        for number in self._waiting.get(task_id, ()):
             self._missing[number] -= 1
             if not self._missing[number]:
                 heappush(self._ready, number)
+        return ()
+
+    def _blocked_by(self, task_id: int) -> tuple[PlannedTask, ...]:
+        found: list[int] = []
+        causes = [task_id]
+        while causes:
+            for number in self._waiting.pop(causes.pop(), ()):
+                if number not in self._blocked:
+                    self._blocked.add(number)
+                    found.append(number)
+                    causes.append(number)
+        return tuple(self._plan.tasks[number] for number in sorted(found))
 
     def launched(self) -> tuple[PlannedTask, ...]:
         """The tasks to begin now, in the order of their ids; never gives one twice."""
@@ -86,6 +102,17 @@ def announced(tasks: tuple[PlannedTask, ...], iteration: int, work: Teamwork) ->
     for task in tasks:
         if (introduction := work.introduction(work.team.worker(task.worker))) is not None:
             yield introduction
+
+
+def never_begun(task: PlannedTask, failed: TaskCompleted) -> TaskBlocked:
+    """The only thing that happens to a task that needs a failed one."""
+    return TaskBlocked(
+        agent_id=COORDINATOR,
+        iteration=failed.iteration,
+        task_id=task.task_id,
+        description=task.description,
+        blocked_by=failed.task_id,
+    )
 
 
 def given(

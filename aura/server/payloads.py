@@ -14,6 +14,7 @@ from aura.events import (
     PlanCreated,
     ReplanStarted,
     Synthesizing,
+    TaskBlocked,
     TaskCompleted,
     TaskStarted,
     ToolCompleted,
@@ -30,6 +31,7 @@ Team: TypeAlias = (
     | PlanCreated
     | ReplanStarted
     | Synthesizing
+    | TaskBlocked
     | TaskCompleted
     | TaskStarted
     | WorkerReasoning

@@ -18,7 +18,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from aura.adapters.models.scripted import Call
 from aura.adapters.records.record import FileRecord, FileRecords
-from aura.events import COORDINATOR, AnyEvent
+from aura.events import COORDINATOR, AnyEvent, RunFailed
 from aura.pipeline.answered import answer
 from aura.pipeline.compose import opened
 from aura.pipeline.ports import User
@@ -180,7 +180,17 @@ async def test_a_run_that_is_left(tmp_path: Path) -> None:
     assert [each["status"] for each in found["task_summaries"]] == ["running", "complete"]  # type: ignore[index,attr-defined]
 
 
-async def left_at(play: Play, team: Team, kind: str, root: Path) -> None:
+async def test_a_run_that_takes_too_long(tmp_path: Path) -> None:
+    play = Play([plans("G", task("A", "lookup"))], {"A": [calls(Call(name="slow"))]})
+    late = RunFailed(code="request_timeout", message="Late.", status=504, retryable=True)
+    async with records(tmp_path) as kept:
+        await left_at(play, golden(play, records=kept), "WorkerToolStarted", tmp_path, late)
+    assert manifest(tmp_path)["status"] == "timeout"
+
+
+async def left_at(
+    play: Play, team: Team, kind: str, root: Path, fate: RunFailed | None = None
+) -> None:
     async with (
         open_run(session_id="s1", sources=ids(root)) as run,
         opened(answer(team, (User("Q"),), run)) as happened,
@@ -188,6 +198,7 @@ async def left_at(play: Play, team: Team, kind: str, root: Path) -> None:
         async for event in happened:
             play.seen(event)
             if type(event).__name__ == kind:
+                run.fate.extend([fate] if fate else [])
                 return
 
 

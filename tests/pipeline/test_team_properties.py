@@ -16,6 +16,7 @@ from aura.events import (
     AnyEvent,
     DirectAnswer,
     PlanCreated,
+    TaskBlocked,
     TaskCompleted,
     TaskStarted,
     TextDelta,
@@ -128,6 +129,8 @@ def test_any_plan_ends(plan: list[object], data: st.DataObject) -> None:
                 assert event.task_id in running
     assert not running
     assert {number for number in needs if needs[number] <= succeeded} == ended
+    blocked = [event.task_id for event in events if isinstance(event, TaskBlocked)]
+    assert sorted(blocked) == sorted(set(needs) - ended)
 
 
 @settings(max_examples=40, deadline=None)
