@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from aura.adapters.models.scripted import Call
+from aura.adapters.models.scripted import Call, Reply
 from aura.errors import PlanRejected
 from aura.events import (
     COORDINATOR,
@@ -23,6 +23,7 @@ from aura.events import (
     WorkerToolCompleted,
     WorkerToolStarted,
 )
+from aura.pipeline.nudges import Nudges
 from aura.pipeline.ports import Assistant, User
 from tests.support.teams import (
     Play,
@@ -44,6 +45,7 @@ from tests.support.teams import (
     submits,
     task,
 )
+from tests.support.virtual import in_virtual_time, virtual_sources
 
 pytestmark = pytest.mark.anyio
 
@@ -394,3 +396,61 @@ async def test_what_the_coordinator_knows_of_tools(detail: str, events: Snapshot
     assert message[message.index("## Workers") : message.index("Your choices")] == events
     assert [message.text for message in play.asked[-1].messages[2:]] == events
     assert not of(WorkerToolStarted, happened)
+
+
+async def test_everything_that_tasks_gave_when_no_plans_are_left(
+    events: SnapshotAssertion,
+) -> None:
+    play = Play(
+        [plans("G", task("A")), plans("G2", task("B", "lookup")), plans("G3", task("C"))],
+        {"A": SUM, "B": [calls(Call(name="refuses")), fails("boom 500")]},
+    )
+    assert text(await played(play, golden(play, max_cycles=2))) == events
+
+
+@pytest.mark.parametrize(("allowed", "told"), [(True, True), (False, False)])
+async def test_what_to_do_without_a_fitting_tool(allowed: bool, told: bool) -> None:
+    play = Play([responds("Hi")])
+    await played(play, golden(play, escape_hatch=allowed))
+    assert ("no tool can do a part" in play.asked[0].system) is told
+
+
+async def test_a_worker_is_told_that_its_turns_run_out() -> None:
+    play = Play(
+        [plans("G", task("A")), responds("5")],
+        {"A": [adds(1, 1), adds(1, 2), submits("s", "5")]},
+    )
+    team = golden(play)
+    math, lookup = team.workers
+    nudged = Nudges(last_turn=True, remaining=2, submits=True)
+    agent = replace(math.agent, turn_depth=2, nudges=nudged)
+    await played(play, replace(team, workers=(replace(math, agent=agent), lookup)))
+    told = [message for _, message in requests(play, "math")[1:]]
+    assert "[TURN LIMIT WARNING] 2 replies are left" in told[0]
+    assert "[TURN LIMIT — FINAL TURN]" in told[1]
+    assert "submit_result" in told[1]
+    assert requests(play, "math")[2][0] == ["submit_result"]
+
+
+def test_an_overloaded_provider_is_asked_again_and_no_plan_is_made_up() -> None:
+    busy = fails("Overloaded.", kind="unavailable")
+
+    async def ask(*replies: Reply) -> tuple[list[AnyEvent], Play]:
+        play = Play(replies)
+        return await played(play, golden(play), sources=virtual_sources()), play
+
+    happened, play = in_virtual_time(ask, *[busy] * 20)
+    assert not of(PlanCreated, happened)
+    [failed] = of(RunFailed, happened)
+    assert isinstance(failed, RunFailed)
+    assert failed.code == "provider_unavailable"
+    happened, play = in_virtual_time(ask, busy, responds("Hi"))
+    assert text(happened) == "Hi"
+    assert play.asked[0].messages == play.asked[1].messages
+
+
+async def test_a_conversation_that_is_too_long() -> None:
+    play = Play([fails("Too long.", kind="context_overflow")])
+    [failed] = of(RunFailed, await played(play, golden(play)))
+    assert isinstance(failed, RunFailed)
+    assert (failed.code, len(play.asked)) == ("context_length_exceeded", 1)
