@@ -28,6 +28,7 @@ from aura.pipeline.answered import answer
 from aura.pipeline.compose import opened
 from aura.pipeline.ports import User
 from aura.pipeline.run import open_run
+from aura.pipeline.submitted import SUBMIT
 from aura.pipeline.team import Team
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -63,7 +64,7 @@ def _team_line(event: AnyEvent) -> str | None:
             return f"plan: {_plain(event.goal)}{''.join(tasks)}"
         case TaskStarted():
             return f"… task {event.task_id} ({event.worker_id})"
-        case WorkerToolCompleted():
+        case WorkerToolCompleted() if event.tool_name != SUBMIT:
             sign = "✓" if event.success else "✗"
             return f"  {sign} {event.tool_name} ({event.duration_ms / 1000:.1f} s)"
         case TaskCompleted():

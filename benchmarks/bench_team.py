@@ -29,8 +29,6 @@ from benchmarks.table import Row, middle
 EVENTS = 4096
 WORKERS = 8
 ROUNDS = 7
-MERGE_TARGET = 2.0
-"""Microseconds that the merging of workers adds to an event."""
 
 SIZES = (125, 250, 500, 1000)
 TASK_TARGET = 1.0
@@ -144,13 +142,13 @@ async def _merged() -> list[Row]:
     direct, through = middle(alone), middle(merged)
     return [
         Row(
-            what=f"{WORKERS} workers merged, added to an event",
+            what=f"a team of {WORKERS} workers, added to a piece of a thought",
             value=through - direct,
             unit="us",
-            target=MERGE_TARGET,
             direct=direct,
             through=through,
-            note="CPU; direct is one turn without a team; told twice, as worker's and as run's",
+            note="CPU of all layers; it is told twice, as the worker's and as the run's; direct is"
+            " one turn without a team; for merging alone see the lane `frames`",
         )
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
@@ -11,23 +11,14 @@ from aura.config.kinds import ApiKey, Count, Filled, Positive, Temperature, Url
 
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
-OPENAI_URL: Final = "https://api.openai.com/v1"
-ANTHROPIC_URL: Final = "https://api.anthropic.com"
 
-
-class OpenAI(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="provider",
-    tag="openai",
-):
-    """OpenAI, or any service that speaks its chat completions.
+class Keyed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model behind a service that wants a key; at `home`, if `base_url` is not set.
 
     `max_concurrent_calls` 0 means any number.
     """
 
+    home: ClassVar[str]
     model: Filled
     api_key: ApiKey
     base_url: Url | None = None
@@ -35,53 +26,32 @@ class OpenAI(
     max_tokens: Positive | None = None
     context_window: Positive | None = None
     temperature: Temperature | None = None
+    additional_params: dict[str, Any] | None = None
+
+    @property
+    def provider(self) -> str:
+        """The word that selects this table."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def account(self) -> Hashable:
+        """The same for every model that is asked with the same credentials."""
+        return self.provider, (self.base_url or self.home).rstrip("/"), self.api_key
+
+
+class OpenAI(Keyed, frozen=True, kw_only=True, tag_field="provider", tag="openai"):
+    """OpenAI, or any service that speaks its chat completions."""
+
+    home: ClassVar[str] = "https://api.openai.com/v1"
     reasoning_effort: ReasoningEffort | None = None
     tool_images: bool | None = None
-    additional_params: dict[str, Any] | None = None
-
-    @property
-    def provider(self) -> str:
-        """The word that selects this table."""
-        return str(self.__struct_config__.tag)
-
-    @property
-    def account(self) -> Hashable:
-        """The same for every model that is asked with the same credentials."""
-        return self.provider, (self.base_url or OPENAI_URL).rstrip("/"), self.api_key
 
 
-class Anthropic(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    tag_field="provider",
-    tag="anthropic",
-):
-    """Anthropic, or any service that speaks its messages API.
+class Anthropic(Keyed, frozen=True, kw_only=True, tag_field="provider", tag="anthropic"):
+    """Anthropic, or any service that speaks its messages API. Without `max_tokens`, an answer may
+    get as long as the model can make it."""
 
-    `max_concurrent_calls` 0 means any number. Without `max_tokens`, an answer may get as long as
-    the model can make it.
-    """
-
-    model: Filled
-    api_key: ApiKey
-    base_url: Url | None = None
-    max_concurrent_calls: Count = 0
-    max_tokens: Positive | None = None
-    context_window: Positive | None = None
-    temperature: Temperature | None = None
-    additional_params: dict[str, Any] | None = None
-
-    @property
-    def provider(self) -> str:
-        """The word that selects this table."""
-        return str(self.__struct_config__.tag)
-
-    @property
-    def account(self) -> Hashable:
-        """The same for every model that is asked with the same credentials."""
-        return self.provider, (self.base_url or ANTHROPIC_URL).rstrip("/"), self.api_key
+    home: ClassVar[str] = "https://api.anthropic.com"
 
 
 class Scripted(

@@ -108,6 +108,7 @@ class Iteration:
                 text=shown,
                 summary=end.summary,
                 confidence=end.confidence or "",
+                artifact=end.artifact,
                 tools=tools,
             )
         return Done(

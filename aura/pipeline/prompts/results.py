@@ -42,6 +42,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     summary: str = ""
     confidence: str = ""
+    artifact: str = ""
     category: FailureCategory | None = None
     error: str = ""
     partial: str = ""
@@ -111,11 +112,10 @@ def _sections(report: Report) -> Iterator[str]:
 
 def _completed(each: Done, report: Report) -> str:
     confidence = f" (confidence: {each.confidence})" if each.confidence else ""
-    lines = [
-        f"### Task {each.task.task_id}: {each.task.description}{confidence}",
-        fenced("result", each.text),
-        *_artifacts(each),
-    ]
+    lines = [f"### Task {each.task.task_id}: {each.task.description}{confidence}"]
+    if each.artifact and each.summary:
+        lines.append(f"Summary: {each.summary}")
+    lines += [fenced("result", each.text), *_artifacts(each)]
     if report.shows_reasoning and each.tools:
         lines.append(_chain(each.tools))
     return "\n".join(lines)
