@@ -23,9 +23,11 @@ BACKLOG = 4096
 MOST_CONNECTIONS = 65536
 """Connections served at the same time. Every open stream is one; the limit on requests is ours."""
 
-COLLECT_AFTER = (20_000, 10, 10)
+COLLECT_AFTER = (20_000, 2, 2)
 """Thresholds of the collector of cycles. Events are no part of any; at the usual 700 objects it
-takes a sixth of the time of a short request."""
+takes a sixth of the time of a short request. What a run leaves behind is one cycle: runs that were
+under way when the young were looked through wait for the older generations, which must not take
+ten times ten rounds to come, or they add up to megabytes a minute."""
 
 CLOSING = 1.0
 """Seconds that connections get to close when everything was written to them."""
