@@ -18,6 +18,7 @@ from tests.support.teams import (
     parallel,
     plans,
     responds,
+    says,
     submission,
     submits,
     task,
@@ -48,11 +49,13 @@ class TeamScenario:
     coordinator: tuple[Reply, ...]
     workers: Mapping[str, tuple[Reply, ...]] = field(default_factory=dict)
     client: tuple[ToolSpec, ...] = ()
+    cycles: int = 3
 
     def stage(self) -> Staged:
         """The scenario, ready to be played once."""
         play = BreakablePlay(self.coordinator, self.workers)
-        return Staged(golden(play), (), play.switch, play.begun, play.left)
+        team = golden(play, max_cycles=self.cycles)
+        return Staged(team, (), play.switch, play.begun, play.left)
 
 
 TEAMS = {
@@ -82,5 +85,25 @@ TEAMS = {
             "A": (adds(1, 1), fails("boom 500")),
             "B": (gets("k"), submits("b", "value:k")),
         },
+    ),
+    "team-blocked": TeamScenario(
+        coordinator=(
+            plans("G", parallel(task("A"), task("B", "lookup")), task("C")),
+            responds("Only A is known."),
+        ),
+        workers={"A": (adds(1, 1), submits("a", "2")), "B": (fails("boom 500"),)},
+    ),
+    "team-exhausted": TeamScenario(
+        coordinator=(plans("G", task("A")), plans("G2", task("B"))),
+        workers={"A": (adds(1, 1), submits("a", "2"))},
+        cycles=1,
+    ),
+    "team-undecided": TeamScenario(
+        coordinator=(says("Hm."), says("Hm."), says("Hm."), responds("5")),
+        workers={"Hello?": (says("it is 5"), says("really 5"))},
+    ),
+    "team-looping": TeamScenario(
+        coordinator=(plans("G", task("A")), responds("stuck")),
+        workers={"A": (*[adds(1, 1)] * 6, submits("a", "stuck at 2", "low"))},
     ),
 }
