@@ -8,6 +8,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import anyio.to_thread
 import msgspec
@@ -33,14 +34,22 @@ async def filed_away(directory: int, base: str, data: bytes, room: int | None) -
     return await anyio.to_thread.run_sync(partial(file_away, directory, base, data, room))
 
 
+REAPING = 5.0
+"""Seconds that a process gets to be gone once it was killed."""
+
+
 async def _apart(directory: int, base: str, data: bytes, room: int | None) -> Filed:
     process = await anyio.to_thread.run_sync(_started, directory, base, data, room)
+    said = partial(_said, process, Lock())
     try:
         # Abandoned when the run ends: the process is killed below, and with it the wait is over.
-        output, _ = await anyio.to_thread.run_sync(process.communicate, abandon_on_cancel=True)
+        output = await anyio.to_thread.run_sync(said, abandon_on_cancel=True)
     finally:
         if process.poll() is None:
             process.kill()
+            # Somebody has to take note of its end, or it stays in the table of processes.
+            with anyio.move_on_after(REAPING, shield=True):
+                await anyio.to_thread.run_sync(said, abandon_on_cancel=True)
     if process.returncode == FULL:
         raise Full
     if process.returncode:
@@ -48,6 +57,15 @@ async def _apart(directory: int, base: str, data: bytes, room: int | None) -> Fi
         number = process.returncode if known else errno.EIO
         raise OSError(number, os.strerror(number))
     return msgspec.json.decode(output, type=Filed)
+
+
+def _said(process: subprocess.Popen[bytes], alone: Lock) -> bytes:
+    """What the process wrote until its end, for the first who asks."""
+    with alone:
+        if process.stdout is None or process.stdout.closed:
+            return b""
+        output, _ = process.communicate()
+        return output
 
 
 def _started(directory: int, base: str, data: bytes, room: int | None) -> subprocess.Popen[bytes]:
