@@ -227,6 +227,32 @@ def test_an_unusable_script_is_a_problem_of_its_configuration(folder: Path) -> N
     assert "reply 1" in problem.message
 
 
+BEDROCK = """
+[agent]
+name = "B"
+system_prompt = "Be brief."
+[agent.llm]
+provider = "bedrock"
+model = "claude"
+region = "eu-central-1"
+"""
+
+
+async def test_a_package_that_is_not_installed_is_named_with_the_way_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "b.toml"
+    file.write_text(BEDROCK)
+    monkeypatch.setitem(sys.modules, "botocore", None)  # what an import finds is: nothing
+    configs = load(file).configs
+    [problem] = problems(configs)
+    assert (problem.path, problem.line) == ("agent.llm.provider", 6)
+    assert "pip install 'aura[bedrock]'" in problem.message
+    with pytest.raises(ConfigError, match="botocore"):
+        async with open_agents(configs):
+            pass
+
+
 def test_an_unknown_public_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         aura.nothing  # noqa: B018

@@ -117,6 +117,7 @@ OWNERS = {
     "re2": "aura.adapters.patterns",
     "tiktoken": "aura.adapters.tokens",
     "aiohttp": "aura.adapters.models.aiohttp_transport",
+    "botocore": "aura.adapters.models",
     "dotenv": "aura.config.dotenv",
 }
 """Third-party package to the only place that may import it."""

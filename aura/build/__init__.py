@@ -15,12 +15,13 @@ import structlog
 
 from aura.adapters.mcp.globs import allowed
 from aura.build import mcp, scratchpad
+from aura.build.models import lacking
 from aura.build.shared import Shared, accounts, built_in
 from aura.build.team import team, workers
 from aura.catalog import Catalog, Served
 from aura.config.llm import Scripted
 from aura.config.schema import Config
-from aura.errors import Problem, ScriptError
+from aura.errors import ConfigError, Problem, ScriptError
 from aura.pipeline.agent import Agent
 from aura.pipeline.ports import Log
 from aura.pipeline.run import Sources
@@ -48,8 +49,11 @@ async def open_agents(
     for no limit. `scratchpad_events` shows clients how agents explore their scratchpads,
     `escape_hatch` lets teams plan what their tools cannot do in full, and `prompt_journal` keeps
     every prompt of a team that keeps records. Errors leave as they are, not wrapped in a group:
-    `ConfigError` when a server that is required cannot be reached, if we `insist`.
+    `ConfigError` when a package for a model is not installed, or when a server that is required
+    cannot be reached, if we `insist`.
     """
+    if missing := list(lacking(configs)):
+        raise ConfigError(missing)
     error: Exception | None = None
     async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
         shared = Shared(
@@ -76,9 +80,9 @@ async def open_agents(
 
 
 def problems(configs: Sequence[Config]) -> list[Problem]:
-    """What only shows when an agent is built, without building it: unusable files and
-    directories."""
-    found: list[Problem] = []
+    """What only shows when an agent is built, without building it: packages that are not
+    installed, unusable files and directories."""
+    found = list(lacking(configs))
     for config in configs:
         for path, llm in config.llms.items():
             if isinstance(llm, Scripted):

@@ -2,63 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import assert_never
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from typing import TypedDict, assert_never
 
 import anyio.to_thread
 
 from aura.adapters.models.transport import Transport
-from aura.config.llm import Anthropic, Llm, OpenAI, Scripted
+from aura.config.llm import Anthropic, Bedrock, Llm, OpenAI, Provided, Scripted
+from aura.config.schema import Config
+from aura.errors import Problem
+from aura.events import Json
 from aura.pipeline.ports import Log, Model
 from aura.pipeline.run import Sources
+
+EXTRAS: Mapping[type[Llm], str] = {Bedrock: "botocore"}
+"""Packages that are only there if the extra was asked for that is called like the provider."""
+
+
+def lacking(configs: Sequence[Config]) -> Iterator[Problem]:
+    """Models whose packages are not installed."""
+    for config in configs:
+        for path, llm in config.llms.items():
+            package = EXTRAS.get(type(llm))
+            if package and find_spec(package) is None:
+                message = (
+                    f"{llm.provider!r} needs the package {package}, which is not installed: run"
+                    f" `pip install 'aura[{llm.provider}]'`"
+                )
+                yield config.source.problem((*path, "provider"), message, kind="io")
+
+
+class _Common(TypedDict):
+    """What every model behind a service is made of."""
+
+    model: str
+    base_url: str | None
+    temperature: float | None
+    max_tokens: int | None
+    additional_params: Mapping[str, Json] | None
+    transport: Transport
+    ids: Callable[[str], str]
+    now: Callable[[], float]
 
 
 async def built(
     llm: Llm, transport: Callable[[], Awaitable[Transport]], sources: Sources, log: Log
 ) -> Model:
     """The model; `transport` gives what all of them share."""
+    if isinstance(llm, Scripted):
+        from aura.adapters.models.scripted import Scripted as ScriptedModel
+        from aura.adapters.models.scripted import load_script
+
+        script = await anyio.to_thread.run_sync(load_script, llm.script)
+        name = f"scripted/{llm.model}"
+        return ScriptedModel(script.replies, name=name, ids=sources.ids, path=script.path)
+    common = _common(llm, await transport(), sources)
     match llm:
         case OpenAI():
             from aura.adapters.models.openai import OpenAIModel
 
             return OpenAIModel(
-                model=llm.model,
                 api_key=llm.api_key.reveal(),
-                base_url=llm.base_url,
-                transport=await transport(),
-                ids=sources.ids,
-                temperature=llm.temperature,
-                max_tokens=llm.max_tokens,
                 reasoning_effort=llm.reasoning_effort,
                 tool_images=llm.tool_images,
-                additional_params=llm.additional_params,
-                now=sources.now,
+                **common,
             )
         case Anthropic():
             from aura.adapters.models.anthropic import AnthropicModel
 
-            return AnthropicModel(
-                model=llm.model,
-                api_key=llm.api_key.reveal(),
-                base_url=llm.base_url,
-                transport=await transport(),
-                ids=sources.ids,
-                temperature=llm.temperature,
-                max_tokens=llm.max_tokens,
-                additional_params=llm.additional_params,
-                now=sources.now,
-                log=log,
-            )
-        case Scripted():
-            from aura.adapters.models.scripted import Scripted as ScriptedModel
-            from aura.adapters.models.scripted import load_script
+            return AnthropicModel(api_key=llm.api_key.reveal(), log=log, **common)
+        case Bedrock():
+            from aura.adapters.models.bedrock import BedrockModel
 
-            script = await anyio.to_thread.run_sync(load_script, llm.script)
-            return ScriptedModel(
-                script.replies,
-                name=f"scripted/{llm.model}",
-                ids=sources.ids,
-                path=script.path,
+            return BedrockModel(
+                region=llm.region, profile=llm.profile, tool_images=llm.tool_images, **common
             )
         case _:
             assert_never(llm)
+
+
+def _common(llm: Provided, transport: Transport, sources: Sources) -> _Common:
+    return {
+        "model": llm.model,
+        "base_url": llm.base_url,
+        "temperature": llm.temperature,
+        "max_tokens": llm.max_tokens,
+        "additional_params": llm.additional_params,
+        "transport": transport,
+        "ids": sources.ids,
+        "now": sources.now,
+    }

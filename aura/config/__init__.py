@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aura.config.checks import default_agent
 from aura.config.dotenv import Environment, read_dotenv
-from aura.config.llm import Anthropic, Llm, OpenAI, Scripted
+from aura.config.llm import Anthropic, Bedrock, Llm, OpenAI, Scripted
 from aura.config.load import Loaded, load
 from aura.config.orchestration import Orchestration, Worker
 from aura.config.render import as_json, as_toml
@@ -16,6 +16,7 @@ from aura.config.source import Source
 __all__ = [
     "Agent",
     "Anthropic",
+    "Bedrock",
     "Config",
     "Document",
     "Environment",

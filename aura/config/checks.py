@@ -9,7 +9,7 @@ import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from aura.config import team_checks
-from aura.config.llm import OpenAI
+from aura.config.llm import Provided
 from aura.config.schema import Config
 from aura.config.servers import HttpStreamable, Server, Stdio
 from aura.errors import Problem
@@ -162,7 +162,7 @@ def _idle_scratchpad(config: Config) -> Iterator[Problem]:
 
 def _narrow_window(config: Config) -> Iterator[Problem]:
     match config.agent.llm:
-        case OpenAI(max_tokens=int(reply), context_window=int(window)) if reply >= window:
+        case Provided(max_tokens=int(reply), context_window=int(window)) if reply >= window:
             message = f"{reply} leaves no room for a question in a context_window of {window}"
             yield config.source.problem(("agent", "llm", "max_tokens"), message)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from aura.config.llm import Anthropic, OpenAI, Scripted
+from aura.config.llm import Anthropic, Bedrock, OpenAI, Scripted
 from aura.config.orchestration import Orchestration, Worker
 from aura.config.schema import Agent, Document
 
@@ -20,7 +20,7 @@ LATER: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
 """Keys of the configuration language that this version does not read yet, by table."""
 
 LATER_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "provider": ("bedrock", "gemini", "ollama", "openrouter"),
+    "provider": ("gemini", "ollama", "openrouter"),
 }
 """The same for the words that select a kind of table."""
 
@@ -39,13 +39,11 @@ REFUSED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
 }
 """Keys that are an error although the table tolerates unknown ones."""
 
-_BOTH_LLMS: Final = {
+_ANY_LLM: Final = {
     "num_ctx": "it belongs in [agent.llm.additional_params]",
     "num_predict": "it belongs in [agent.llm.additional_params]",
     "per_call_timeout_secs": "it belongs in [agent]",
     "fallback_tool_parsing": 'it is only for provider = "ollama"',
-    "region": 'it is only for provider = "bedrock"',
-    "profile": 'it is only for provider = "bedrock"',
 }
 
 _MOVED_TO_LLM: Final = (
@@ -61,9 +59,12 @@ MOVED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
     **{(Agent, key): "it belongs in [agent.llm]" for key in _MOVED_TO_LLM},
     **{
         (llm, key): hint
-        for llm in (OpenAI, Anthropic, Scripted)
-        for key, hint in _BOTH_LLMS.items()
+        for llm in (OpenAI, Anthropic, Bedrock, Scripted)
+        for key, hint in _ANY_LLM.items()
     },
+    (Bedrock, "api_key"): (
+        "AWS knows us by `profile`, or by the credentials that it finds in the environment"
+    ),
     (Document, "vector_store"): "the tables are written [[vector_stores]]",
     (Document, "workers"): "workers are written [orchestration.worker.<name>]",
     (Document, "orchestrator"): "the coordinator is configured by [agent] and [orchestration]",

@@ -61,6 +61,14 @@ HeaderMap: TypeAlias = Annotated[
     dict[HeaderName, HeaderName],
     _rule(_are_distinct, "must not have one header twice in different case"),
 ]
+Region: TypeAlias = Annotated[
+    str,
+    _rule(
+        re.compile(r"[a-z0-9-]+", re.ASCII).fullmatch,
+        "must be the name of an AWS region, such as eu-central-1",
+        "^[a-z0-9-]+$",
+    ),
+]
 Command: TypeAlias = Annotated[tuple[Filled, ...], _rule(bool, "must name an executable")]
 
 Count: TypeAlias = Annotated[int, Meta(ge=0)]

@@ -7,20 +7,18 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from aura.config.kinds import ApiKey, Count, Filled, Positive, Temperature, Url
+from aura.config.kinds import ApiKey, Count, Filled, Positive, Region, Temperature, Url
 
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
-class Keyed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model behind a service that wants a key; at `home`, if `base_url` is not set.
+class Provided(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A model behind a service; at `base_url`, or where the service is at home.
 
     `max_concurrent_calls` 0 means any number.
     """
 
-    home: ClassVar[str]
     model: Filled
-    api_key: ApiKey
     base_url: Url | None = None
     max_concurrent_calls: Count = 0
     max_tokens: Positive | None = None
@@ -32,6 +30,13 @@ class Keyed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def provider(self) -> str:
         """The word that selects this table."""
         return str(self.__struct_config__.tag)
+
+
+class Keyed(Provided, frozen=True, kw_only=True):
+    """A model behind a service that wants a key; at `home`, if `base_url` is not set."""
+
+    home: ClassVar[str]
+    api_key: ApiKey
 
     @property
     def account(self) -> Hashable:
@@ -52,6 +57,20 @@ class Anthropic(Keyed, frozen=True, kw_only=True, tag_field="provider", tag="ant
     get as long as the model can make it."""
 
     home: ClassVar[str] = "https://api.anthropic.com"
+
+
+class Bedrock(Provided, frozen=True, kw_only=True, tag_field="provider", tag="bedrock"):
+    """A model of Amazon Bedrock, asked with the credentials of `profile` or, without one, with
+    those that AWS finds."""
+
+    region: Region
+    profile: Filled | None = None
+    tool_images: bool | None = None
+
+    @property
+    def account(self) -> Hashable:
+        """The same for every model that is asked with the same credentials in one region."""
+        return self.provider, self.base_url, self.region, self.profile
 
 
 class Scripted(
@@ -80,4 +99,4 @@ class Scripted(
         return self.provider, self.script
 
 
-Llm: TypeAlias = OpenAI | Anthropic | Scripted
+Llm: TypeAlias = OpenAI | Anthropic | Bedrock | Scripted

@@ -72,7 +72,7 @@ def test_the_other_models_of_the_reference_load(tmp_path: Path) -> None:
         file.write_text(f"{before}[agent.llm]\n{table}")
         [config] = load(tmp_path, {"ANTHROPIC_API_KEY": "k"}).configs
         providers.append(config.agent.llm.provider)
-    assert providers == ["anthropic", "scripted"]
+    assert providers == ["anthropic", "bedrock", "scripted"]
 
 
 @pytest.mark.parametrize(

@@ -111,13 +111,7 @@ WORDS = [
         ["'mistral'", "openai", "anthropic", "bedrock", "gemini", "ollama"],
     ),
     ("B05", 'provider = "OpenAI"', ["'OpenAI'", "openai"]),
-    (
-        "B31",
-        'provider = "bedrock"',
-        ["'bedrock' is not supported by this version", "openai", "scripted"],
-    ),
     ("B33", 'provider = "gemini"', ["'gemini' is not supported by this version"]),
-    ("B35", 'provider = "bedrock"', ["'bedrock' is not supported by this version"]),
     ("B39", 'provider = "ollama"', ["'ollama' is not supported by this version"]),
     ("B44", 'provider = "openrouter"', ["'openrouter' is not supported by this version"]),
     ("not-a-word", "provider = 3", ["agent.llm.provider", "must be a string", "openai"]),

@@ -37,6 +37,9 @@ CONTEXT_OVERFLOW_MESSAGES = tuple(
         r"exceeded max context length",  # Ollama
         r"loaded with context length of only|reached context length of",  # LM Studio
         r"reduce the length of the messages",  # Groq
+        r"input is too long for requested model",  # Bedrock
+        r"number of input tokens exceeds maximum length",  # Bedrock's Nova
+        r"input length and `max_tokens` exceed context limit",  # Anthropic
     )
 )
 """How servers without a code of their own say that the conversation is too long."""
@@ -60,6 +63,13 @@ STATUS_OF = {
     "internal_server_error": 500,
     "unavailable_error": 503,
     "overloaded_error": 503,
+    "ValidationException": 400,
+    "ModelTimeoutException": 408,
+    "ModelErrorException": 424,
+    "ModelStreamErrorException": 424,
+    "ThrottlingException": 429,
+    "InternalServerException": 500,
+    "ServiceUnavailableException": 503,
 }
 """The status that a code or type stands for, when an error came inside a stream."""
 
@@ -82,6 +92,7 @@ MEANINGS: dict[int, tuple[type[ProviderError], str]] = {
         Rejected,
         "The request is too large for the provider of {model} (413). Shorten it.",
     ),
+    424: (Unavailable, _BUSY),
     425: (Unavailable, _BUSY),
     429: (
         RateLimited,
@@ -95,6 +106,34 @@ class OutOfQuota(RateLimited):
     """The account has no quota left: a 429 that does not go away by asking again."""
 
     retryable = False
+
+
+_UNKNOWN_IDENTITY = (
+    "AWS did not accept the credentials for {model} ({status}). Check them, `profile` and the clock"
+    " of this machine."
+)
+
+MEANINGS_OF_TYPES: dict[str, tuple[type[ProviderError], str]] = {
+    "AccessDeniedException": (
+        Rejected,
+        "AWS denied access to {model} ({status}). Check what its identity may use in `region`.",
+    ),
+    "ExpiredTokenException": (
+        Rejected,
+        "The AWS credentials for {model} have expired ({status}). Renew them.",
+    ),
+    "InvalidSignatureException": (Rejected, _UNKNOWN_IDENTITY),
+    "UnrecognizedClientException": (Rejected, _UNKNOWN_IDENTITY),
+    "ResourceNotFoundException": (
+        Rejected,
+        "Bedrock does not know {model} ({status}). Check `model` and `region`.",
+    ),
+    "ServiceQuotaExceededException": (
+        OutOfQuota,
+        "The quota of the AWS account for {model} is used up. Check it in this `region`.",
+    ),
+}
+"""What the type of an error of AWS means, whatever the status."""
 
 
 class Complaint(msgspec.Struct, frozen=True):
@@ -123,7 +162,7 @@ def complaint(value: object) -> Complaint:
         value = inner
     elif isinstance(inner, str):
         value = {**value, "message": inner}
-    message = value.get("message") or value.get("detail") or ""
+    message = value.get("message") or value.get("Message") or value.get("detail") or ""
     code = value.get("code")
     text = "" if code is None else str(code)
     return Complaint(
@@ -151,8 +190,15 @@ def from_answer(
         said = complaint(msgspec.json.decode(body))
     except ValueError:
         said = Complaint()
+    if kind := _aws_type(headers):
+        said = msgspec.structs.replace(said, type=kind)
     words = said.message or body.decode(errors="replace")
     return _error(model, said, status, bounded(words, mask), retry_after(headers, now))
+
+
+def _aws_type(headers: Mapping[str, str]) -> str:
+    """The class of the error, which services of AWS give between a namespace and a URL."""
+    return headers.get("x-amzn-errortype", "").partition(":")[0].rpartition("#")[2]
 
 
 def from_stream(model: str, said: Complaint, *, mask: Mask = NOTHING_SECRET) -> ProviderError:
@@ -204,6 +250,8 @@ def _meaning(said: Complaint, status: int) -> tuple[type[ProviderError], str]:
         )
     if status == 429 and not NO_QUOTA.isdisjoint((said.code, said.type)):
         return OutOfQuota, "The account for {model} has no quota left. Check its plan and billing."
+    if said.type in MEANINGS_OF_TYPES:
+        return MEANINGS_OF_TYPES[said.type]
     if status in MEANINGS:
         return MEANINGS[status]
     if status >= 500:

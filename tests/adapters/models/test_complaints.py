@@ -64,6 +64,20 @@ def test_a_status_and_a_body_become_an_error(
     assert "openai/gpt" in str(raised)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ExpiredTokenException",
+        "ExpiredTokenException:http://internal.amazon.com/coral/com.amazon.bedrock/",
+        "com.amazon.coral.service#ExpiredTokenException",
+    ],
+)
+def test_aws_names_the_class_of_its_error_in_a_header(kind: str) -> None:
+    raised = error(403, {"Message": "sk-1 is old"}, **{"x-amzn-errortype": kind})
+    assert "have expired (403)" in str(raised)
+    assert raised.detail == "*** is old"
+
+
 OVERFLOWS = [
     "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens",
     "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
@@ -78,6 +92,9 @@ OVERFLOWS = [
     "The model is loaded with context length of only 4096 tokens",
     "Reached context length of 4096 tokens with this model",
     "Please reduce the length of the messages or completion.",
+    "The model returned the following errors: Input is too long for requested model.",
+    "Input Tokens Exceeded: Number of input tokens exceeds maximum length. Please update it.",
+    "input length and `max_tokens` exceed context limit: 199759 + 8192 > 200000, decrease it",
 ]
 
 
