@@ -33,12 +33,18 @@ class opened(AbstractAsyncContextManager[AsyncIterator[T]]):  # noqa: N801 - rea
     Unlike aiostream's own context, an error of the reader is not thrown into the stream, where a
     careless `except` could swallow it. A class because every stream passes through it: a generator
     would cost several times as much.
+
+    A stream can be opened once.
     """
 
     __slots__ = ("_iterator",)
 
     def __init__(self, stream: AsyncIterable[T]) -> None:
         self._iterator = cast("AsyncGenerator[T, None]", aiter(stream))
+        if isinstance(stream, Stream):
+            # What it would need to begin again refers to the stream and to all that it was made
+            # from: a cycle that would keep the whole request until the collector finds it.
+            vars(stream).clear()
 
     async def __aenter__(self) -> AsyncIterator[T]:
         """Give the stream's iterator."""

@@ -131,6 +131,7 @@ class Showing:
         self._seat = seat
         self._over = False
         self._scope = anyio.CancelScope()
+        self._listening = anyio.CancelScope()
 
     async def show(self, receive: Receive) -> None:
         """Write until the run is over or the client has gone."""
@@ -144,7 +145,7 @@ class Showing:
                 tasks.start_soon(self._leave_with_client, receive)
                 await self._write()
                 self._over = True
-                tasks.cancel_scope.cancel()
+                self._listening.cancel()
         finally:
             look.call_off()
             open_streams.dec()
@@ -163,9 +164,14 @@ class Showing:
             await self._writer.cut(trimmed(error))
 
     async def _leave_with_client(self, receive: Receive) -> None:
-        """Stop as soon as the client is gone. Servers also say so after the last byte."""
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        """Stop as soon as the client is gone. Servers also say so after the last byte.
+
+        Listening is cancelled in here: a task that ends as cancelled leaves a cycle of its error
+        and a frame of anyio, which keeps the answer and the run until the collector finds it.
+        """
+        with self._listening:
+            while (await receive())["type"] != "http.disconnect":
+                pass
         if not self._over:
             structlog.get_logger().info("client left")
             self._scope.cancel()
