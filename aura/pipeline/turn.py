@@ -21,7 +21,7 @@ from aura.pipeline.calls import calls
 from aura.pipeline.compose import Failure, opened, settled
 from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools, Handover
 from aura.pipeline.manner import PLAIN, Manner, parts
-from aura.pipeline.ports import Message, Options, Prompt, Scratchpad, Tool, Toolbox
+from aura.pipeline.ports import NO_TOOL, Message, Options, Prompt, Scratchpad, Tool, Toolbox
 from aura.pipeline.rounds import Gathered, Heard, distinct, noticed, tool_usage
 from aura.pipeline.run import Run
 
@@ -70,7 +70,7 @@ async def turn(
 ) -> AsyncGenerator[AnyEvent, None]:
     """Ask, run the tools that were asked for, ask again; `history` grows by what is said.
 
-    Exactly `agent.turn_depth` rounds of tools; the completion after the last is offered none but
+    Exactly `agent.turn_depth` rounds of tools; the completion after the last may call none but
     those that decide, so it has to answer with what was gathered. A round that asks for tools of
     the client is the last one: what the turn has gathered is handed over, for the request that
     brings the client's part.
@@ -82,8 +82,6 @@ async def turn(
     for index in range(agent.turn_depth + 1):
         left = agent.turn_depth - index
         tools = _own(toolbox, client, pad)
-        if not left:
-            tools = {name: tool for name, tool in tools.items() if name in manner.deciding}
         heard, gathered = Heard(pad), Gathered(pad)
         async with opened(asking.heard(heard, history, tools, index)) as events:
             async for event in events:
@@ -122,21 +120,23 @@ class Asking:
     ) -> AsyncGenerator[AnyEvent, None]:
         """A completion of the turn, numbered from 0; also puts it into `heard`."""
         agent, manner, last = self.agent, self.manner, index == self.agent.turn_depth
-        own = tuple(tool.spec for tool in tools.values())
+        shown = (*(tool.spec for tool in tools.values()), *self.client.specs)
         prompt = Prompt(
             agent_id=agent.agent_id,
             system=agent.system,
             messages=tuple(history),
-            tools=own if last else (*own, *self.client.specs),
+            tools=shown,
             options=self.options,
             live=manner.live,
         )
+        if last:
+            prompt = _last(prompt, manner.deciding)
         heard.asked(prompt)
         number = index if manner.index is None else manner.index()
         async with opened(completion(agent, prompt, number, self.run)) as events:
             async for event in events:
                 if isinstance(event, ToolCalled):
-                    if last and event.tool_name not in tools:
+                    if last and event.tool_name not in manner.deciding:
                         self.run.log.warning("model asked for a tool in its last round", tool=event)
                         continue
                     event = self._taken(manner.taken(event))  # noqa: PLW2901 - as it goes on
@@ -182,6 +182,15 @@ class Asking:
 
 def _one_at_a_time(options: Options) -> Options:
     return msgspec.structs.replace(options, parallel_tool_calls=False)
+
+
+def _last(prompt: Prompt, deciding: frozenset[str]) -> Prompt:
+    """The last completion of a turn: only tools that decide can be called. Where there are none,
+    all stay in the prompt, or what providers keep of it would not fit any more."""
+    if tools := tuple(tool for tool in prompt.tools if tool.name in deciding):
+        return msgspec.structs.replace(prompt, tools=tools)
+    options = msgspec.structs.replace(prompt.options, tool_choice=NO_TOOL)
+    return msgspec.structs.replace(prompt, options=options)
 
 
 def _equipped(agent: Agent, pad: Scratchpad) -> Agent:

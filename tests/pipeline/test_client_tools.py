@@ -46,7 +46,8 @@ async def test_the_model_is_offered_both_kinds_and_neither_in_the_last_round(run
     )
     client, handed = brought(SHELL)
     await transcript(answer(asking, HELLO, run, client=client))
-    assert [[spec.name for spec in prompt.tools] for prompt in prompts] == [["look", "shell"], []]
+    assert [[tool.name for tool in each.tools] for each in prompts] == [["look", "shell"]] * 2
+    assert [len(each.callable_tools) for each in prompts] == [2, 0]
     assert handed == []
 
 

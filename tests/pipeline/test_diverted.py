@@ -132,7 +132,7 @@ async def test_the_model_is_told_and_gets_tools_and_rounds(run: Run, tmp_path: P
         "list",
         *("head", "slice", "grep", "schema", "item_schema", "get_in", "iterate_over", "read"),
     ]
-    assert prompts[-1].tools == ()
+    assert prompts[-1].callable_tools == ()
 
 
 async def test_calls_that_only_look_are_hidden_unless_they_are_wanted(

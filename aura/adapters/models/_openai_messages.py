@@ -48,8 +48,10 @@ def request_body(prompt: Prompt, settings: Settings) -> bytes:
         "response_format": options.response_format,
         "reasoning_effort": settings.reasoning_effort,
     }
-    if prompt.tools:  # without tools the other two are refused
-        optional["tools"] = list(map(_tool, prompt.tools))
+    # Not every service heeds a choice of none; OpenAI keeps what it knows of the prompt with it.
+    tools = prompt.tools if settings.official else prompt.callable_tools
+    if tools:  # without tools the other two are refused
+        optional["tools"] = list(map(_tool, tools))
         optional["tool_choice"] = options.tool_choice
         optional["parallel_tool_calls"] = options.parallel_tool_calls
     if settings.additional_params.keys().isdisjoint({"max_tokens", "max_completion_tokens"}):

@@ -170,7 +170,7 @@ class Scene:
         self.result = last if isinstance(last, ToolReply) else None
 
     def __str__(self) -> str:
-        offered = ", ".join(tool.name for tool in self.prompt.tools) or "none"
+        offered = ", ".join(tool.name for tool in self.prompt.callable_tools) or "none"
         heard = f"the message {_short(self.message)!r}"
         if self.result:
             heard = f"the result {_short(self.result.text)!r} of {self.result.tool_name!r}, after"
@@ -186,7 +186,7 @@ class Scene:
             return None
         if not fnmatchcase(self.prompt.agent_id, when.agent or "*"):
             return None
-        if when.offers and all(tool.name != when.offers for tool in self.prompt.tools):
+        if when.offers and all(tool.name != when.offers for tool in self.prompt.callable_tools):
             return None
         groups: dict[str, str] = {}
         heard = self.result.text if self.result else ""

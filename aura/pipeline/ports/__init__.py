@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from aura.pipeline.ports.log import Log
 from aura.pipeline.ports.models import (
+    NO_TOOL,
     Assistant,
     Home,
     Message,
@@ -21,6 +22,7 @@ from aura.pipeline.ports.storage import Diverted, Record, Records, Scratchpad, S
 from aura.pipeline.ports.tools import Offer, Outcome, Tool, Toolbox, Toolset
 
 __all__ = [
+    "NO_TOOL",
     "Assistant",
     "Diverted",
     "Home",

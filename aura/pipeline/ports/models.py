@@ -58,6 +58,10 @@ class ToolSpec(msgspec.Struct, frozen=True):
     strict: bool | None = None
 
 
+NO_TOOL = msgspec.Raw(b'"none"')
+"""The `tool_choice` that shows tools to a model and lets it call none."""
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a request may ask of a single model call; missing means the configured value."""
 
@@ -81,6 +85,11 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[ToolSpec, ...] = ()
     options: Options = Options()
     live: frozenset[str] = frozenset()
+
+    @property
+    def callable_tools(self) -> tuple[ToolSpec, ...]:
+        """The tools that the model may call; it can be shown some that it may not."""
+        return () if self.options.tool_choice == NO_TOOL else self.tools
 
 
 class Model(Protocol):

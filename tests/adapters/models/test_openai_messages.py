@@ -11,7 +11,16 @@ import pytest
 
 from aura.adapters.models._openai_messages import Settings, request_body
 from aura.events import ToolCalled
-from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply, ToolSpec, User
+from aura.pipeline.ports import (
+    NO_TOOL,
+    Assistant,
+    Message,
+    Options,
+    Prompt,
+    ToolReply,
+    ToolSpec,
+    User,
+)
 
 PARAMETERS = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 TOOL = ToolSpec("list_files", "Lists files", msgspec.Raw(msgspec.json.encode(PARAMETERS)))
@@ -184,6 +193,14 @@ def test_without_tools_nothing_is_said_about_them() -> None:
         not {"tools", "tool_choice", "parallel_tool_calls"}
         & body(User("Hi"), options=options).keys()
     )
+
+
+def test_tools_that_may_not_be_called_are_only_shown_where_that_is_heeded() -> None:
+    options = Options(tool_choice=NO_TOOL)
+    [sent] = body(User("Hi"), tools=(TOOL,), options=options)["tools"]
+    assert sent["function"]["name"] == TOOL.name
+    others = body(User("Hi"), tools=(TOOL,), options=options, official=False)
+    assert not {"tools", "tool_choice"} & others.keys()
 
 
 def test_an_image_without_words() -> None:
