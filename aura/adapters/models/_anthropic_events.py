@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable
 import msgspec
 
 from aura.adapters.models._anthropic_blocks import Block
-from aura.adapters.models._anthropic_joined import joined
 from aura.adapters.models._anthropic_messages import Said
 from aura.adapters.models._anthropic_turns import PROVIDER, Place, kept
 from aura.adapters.models._anthropic_usage import billed
@@ -21,6 +20,7 @@ from aura.adapters.models._anthropic_wire import (
     decode_message,
 )
 from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.joined import joined
 from aura.adapters.models.sse import EventTooLarge, Splitter
 from aura.errors import CutOff, ProviderError, Unavailable
 from aura.events import (

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import structlog
 
 from aura.adapters.models._anthropic_events import MessageParser
 from aura.adapters.models._anthropic_messages import Settings, left_out, request_body
+from aura.adapters.models.address import located
 from aura.adapters.models.exchange import Exchange
 from aura.adapters.models.transport import Transport
 from aura.events import AnyEvent, Json
@@ -50,7 +49,7 @@ class AnthropicModel:
         self._name = name or f"anthropic/{model}"
         self._ids = ids
         self._log: Log = log or structlog.get_logger()
-        self._url, authorization = _address(base_url or ANTHROPIC)
+        self._url, authorization = located(base_url or ANTHROPIC, "/v1/messages", version="/v1")
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
@@ -114,14 +113,3 @@ class AnthropicModel:
                 model=self._name,
                 parameters=names,
             )
-
-
-def _address(base_url: str) -> tuple[str, str]:
-    """The URL to post to, and the `Authorization` to send: credentials in the URL are for whatever
-    guards the server. A base that names the version, as other APIs want it, means the same."""
-    parts = urlsplit(base_url)
-    login, _, host = parts.netloc.rpartition("@")
-    path = parts.path.rstrip("/").removesuffix("/v1") + "/v1/messages"
-    credentials = base64.b64encode(unquote(login).encode()).decode()
-    url = urlunsplit((parts.scheme, host, path, parts.query, ""))
-    return url, f"Basic {credentials}" if login else ""

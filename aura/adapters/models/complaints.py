@@ -39,7 +39,6 @@ CONTEXT_OVERFLOW_MESSAGES = tuple(
         r"reduce the length of the messages",  # Groq
         r"input is too long for requested model",  # Bedrock
         r"number of input tokens exceeds maximum length",  # Bedrock's Nova
-        r"input length and `max_tokens` exceed context limit",  # Anthropic
     )
 )
 """How servers without a code of their own say that the conversation is too long."""
@@ -128,21 +127,26 @@ MEANINGS_OF_TYPES: dict[str, tuple[type[ProviderError], str]] = {
         Rejected,
         "Bedrock does not know {model} ({status}). Check `model` and `region`.",
     ),
+    "API_KEY_INVALID": (
+        Rejected,
+        "The provider of {model} refused the API key ({status}). Check `api_key`.",
+    ),
     "ServiceQuotaExceededException": (
         OutOfQuota,
         "The quota of the AWS account for {model} is used up. Check it in this `region`.",
     ),
 }
-"""What the type of an error of AWS means, whatever the status."""
+"""What the class of an error of AWS, or the reason of one of Google, means, whatever the status."""
 
 
 class Complaint(msgspec.Struct, frozen=True):
-    """What a server said about its failure; empty where it said nothing."""
+    """What a server said about its failure; empty where it said nothing. `wait` is in seconds."""
 
     message: str = ""
     type: str = ""
     code: str = ""
     status: int | None = None
+    wait: float | None = None
 
     def is_overflow(self) -> bool:
         """Whether the conversation was too long."""
@@ -165,12 +169,25 @@ def complaint(value: object) -> Complaint:
     message = value.get("message") or value.get("Message") or value.get("detail") or ""
     code = value.get("code")
     text = "" if code is None else str(code)
+    reason, wait = _details(value.get("details"))
     return Complaint(
         message=message if isinstance(message, str) else str(message),
-        type=str(value.get("type") or ""),
+        type=str(value.get("type") or reason),
         code=text,
         status=int(text) if re.fullmatch(r"[345]\d\d", text) else None,
+        wait=wait,
     )
+
+
+def _details(value: object) -> tuple[str, float | None]:
+    """The reason that Google's services give beside an error, and how long they want us to wait."""
+    reason, wait = "", None
+    for detail in value if isinstance(value, list) else ():
+        if isinstance(detail, dict):
+            reason = reason or str(detail.get("reason") or "")
+            if found := re.fullmatch(r"(\d{1,6}(?:\.\d{1,9})?)s", str(detail.get("retryDelay"))):
+                wait = float(found[1])
+    return reason, wait
 
 
 def from_answer(
@@ -193,7 +210,8 @@ def from_answer(
     if kind := _aws_type(headers):
         said = msgspec.structs.replace(said, type=kind)
     words = said.message or body.decode(errors="replace")
-    return _error(model, said, status, bounded(words, mask), retry_after(headers, now))
+    wait = retry_after(headers, now)
+    return _error(model, said, status, bounded(words, mask), said.wait if wait is None else wait)
 
 
 def _aws_type(headers: Mapping[str, str]) -> str:
@@ -205,7 +223,7 @@ def from_stream(model: str, said: Complaint, *, mask: Mask = NOTHING_SECRET) -> 
     """The error for a complaint that came after a successful status line."""
     status = said.status or STATUS_OF.get(said.code) or STATUS_OF.get(said.type) or 500
     words = said.message or said.code or said.type
-    return _error(model, said, status, bounded(words, mask), None)
+    return _error(model, said, status, bounded(words, mask), said.wait)
 
 
 def bounded(words: str, mask: Mask) -> str:

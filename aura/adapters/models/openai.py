@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from aura.adapters.models._openai_chunks import ChunkParser
 from aura.adapters.models._openai_messages import Settings, request_body
+from aura.adapters.models.address import located
 from aura.adapters.models.exchange import Exchange
 from aura.adapters.models.transport import Transport
 from aura.events import AnyEvent, Json
@@ -26,7 +26,8 @@ class OpenAIModel:
 
     `ids` makes the ids of tool calls that the server left without. Nothing is asked twice: that
     is the pipeline's decision. `tool_images` says whether the model is shown the images that tools
-    give; if it is not said, only models of OpenAI itself are.
+    give; if it is not said, only models of OpenAI itself are. Credentials in the URL win over the
+    key.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class OpenAIModel:
     ) -> None:
         self._name = name or f"openai/{model}"
         self._ids = ids
-        self._url, authorization = _address(base_url or OPENAI, api_key)
+        self._url, login = located(base_url or OPENAI, "/chat/completions")
+        authorization = login or (f"Bearer {api_key}" if api_key else "")
         self._headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         if authorization:
             self._headers["Authorization"] = authorization
@@ -88,18 +90,3 @@ class OpenAIModel:
             prompt.agent_id, model=self._name, ids=self._ids, mask=self._mask, live=prompt.live
         )
         return self._exchange.stream(self._url, self._headers, body, parser)
-
-
-def _address(base_url: str, api_key: str) -> tuple[str, str]:
-    """The URL to post to, and the `Authorization` to send.
-
-    Credentials in the URL are for whatever guards the server; they are taken out of it and win
-    over the key.
-    """
-    parts = urlsplit(base_url)
-    login, _, host = parts.netloc.rpartition("@")
-    path = parts.path.rstrip("/") + "/chat/completions"
-    url = urlunsplit((parts.scheme, host, path, parts.query, ""))
-    if login:
-        return url, f"Basic {base64.b64encode(unquote(login).encode()).decode()}"
-    return url, f"Bearer {api_key}" if api_key else ""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from aura.adapters.models import sse
-from aura.adapters.models._anthropic_joined import joined
+from aura.adapters.models.joined import joined
 from aura.errors import ContextOverflow, CutOff, ProviderError, RateLimited, Rejected, Unavailable
 from aura.events import AnyEvent, FinishReason, ToolCallDelta
 from tests.adapters.models.chunks import called, said, stopped, thought, usage
