@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
-from urllib.parse import unquote, unquote_to_bytes
 
 import msgspec
 
+from aura.adapters.models.images import inline
 from aura.errors import Rejected
 from aura.events import ToolCalled
 from aura.pipeline.ports import Assistant, Message, ToolReply, User
@@ -186,12 +185,9 @@ def _image(url: str) -> dict[str, object] | None:
     """The image of a `data:` or HTTP URL, if it can be shown."""
     if url.startswith(("http://", "https://")):
         return {"type": "image", "source": {"type": "url", "url": url}}
-    head, comma, data = url.partition(",")
-    kind, *parameters = head.removeprefix("data:").lower().split(";")
-    media_type = MEDIA_TYPES.get(kind)
-    if not comma or not head.startswith("data:") or media_type is None:
+    image = inline(url)
+    media_type = image and MEDIA_TYPES.get(image.media_type)
+    if image is None or media_type is None:
         return None
-    if "base64" not in parameters:
-        data = base64.b64encode(unquote_to_bytes(data)).decode()
-    source = {"type": "base64", "media_type": media_type, "data": unquote(data)}
+    source = {"type": "base64", "media_type": media_type, "data": image.data}
     return {"type": "image", "source": source}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from urllib.parse import unquote, unquote_to_bytes
 
 import msgspec
 
+from aura.adapters.models.images import inline
 from aura.events import Json, Thought, ToolCalled
 from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply, ToolSpec, User
 
@@ -29,12 +28,18 @@ NAMES = {
 }
 """How else the models call what all of them know; Bedrock refuses to be told both."""
 
+FORMATS = {
+    "image/png": "png",
+    "image/jpeg": "jpeg",
+    "image/jpg": "jpeg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+}
+"""Kinds of images that can be shown."""
+
 Block = dict[str, object]
 
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_.:-]")
-_IMAGE = re.compile(
-    r"data:image/(png|jpe?g|gif|webp)((?:;[^,;]*)*),(.*)", re.IGNORECASE | re.DOTALL
-)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -209,14 +214,9 @@ def _id(tool_id: str) -> str:
 
 def _image(url: str) -> Block:
     """The image, which must be part of the request, or a text that says that it is not there."""
-    if found := _IMAGE.fullmatch(url):
-        kind, parameters, data = found[1].lower(), found[2].lower(), found[3]
-        if parameters.endswith(";base64"):
-            encoded = unquote(data)
-        else:
-            encoded = base64.b64encode(unquote_to_bytes(data)).decode()
-        source = {"bytes": encoded}
-        return {"image": {"format": "jpeg" if kind == "jpg" else kind, "source": source}}
-    if url.lower().startswith("data:"):
+    image = inline(url)
+    if image and (form := FORMATS.get(image.media_type)):
+        return {"image": {"format": form, "source": {"bytes": image.data}}}
+    if url[:5].lower() == "data:":
         return {"text": "[An image is left out: only PNG, JPEG, GIF and WebP can be shown.]"}
     return {"text": f"[The image at {url} is left out: it is not part of the request.]"}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import mimetypes
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from aura.adapters.models._gemini_schema import fitted
+from aura.adapters.models.images import inline
 from aura.events import Json, Thought, ToolCalled
 from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply, ToolSpec, User
 
@@ -50,7 +51,6 @@ GENERATION = {
 }
 """Parameters that belong into `generationConfig`."""
 
-_IMAGE = re.compile(r"data:([^,;]+)((?:;[^,;]*)*),(.*)", re.DOTALL)
 _UNDERSCORE = re.compile(r"_([a-z])")
 
 _encode = msgspec.json.Encoder().encode
@@ -245,10 +245,7 @@ def _reply(reply: ToolReply) -> Iterator[_Part]:
 
 def _image(url: str) -> _Part:
     """The image: as a part of the request, or where Gemini can fetch it."""
-    if found := _IMAGE.fullmatch(url):
-        kind, parameters, data = found[1].lower(), found[2].lower(), found[3]
-        if parameters.endswith(";base64"):
-            return {"inlineData": {"mimeType": kind, "data": unquote(data)}}
-        return {"inlineData": {"mimeType": kind, "data": unquote_to_bytes(data)}}
+    if image := inline(url):
+        return {"inlineData": {"mimeType": image.media_type, "data": image.data}}
     guessed, _ = mimetypes.guess_type(urlsplit(url).path)
     return {"fileData": {"mimeType": guessed or "image/jpeg", "fileUri": url}}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import msgspec
 
 from aura.adapters.models._openai_calls import CallFragment, Calls
+from aura.adapters.models._openai_reasoning import Details
 from aura.adapters.models._openai_runs import Runs
 from aura.adapters.models._openai_wire import Choice, Chunk, Usage, decoded, plain_text
 from aura.adapters.models.complaints import bounded, complaint, from_stream
@@ -18,6 +19,7 @@ from aura.events import (
     ReasoningDelta,
     Stopped,
     TextDelta,
+    Thought,
     ToolCallDelta,
     ToolCalled,
     TurnUsage,
@@ -50,8 +52,8 @@ class _Speech:
             self._thought = thought
         self._pieces.append(piece)
 
-    def call(self, calls: Sequence[ToolCallDelta | ToolCalled]) -> None:
-        for call in calls:
+    def add(self, events: Sequence[ToolCallDelta | ToolCalled | Thought]) -> None:
+        for call in events:
             self._join()
             last = self._events[-1] if self._events else None
             if (
@@ -85,7 +87,8 @@ class ChunkParser:
 
     Nothing that was read before a failure is lost: `feed` gives it, and `finish` raises. `model`
     names the model in errors, `mask` keeps secrets out of them, `ids` makes the id of a call for
-    servers that do not. `live` are the tools of which the pieces of a call are wanted.
+    servers that do not. `live` are the tools of which the pieces of a call are wanted,
+    `thoughts_of` is the provider whose blocks of reasoning are kept, if there is one.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class ChunkParser:
         ids: Callable[[str], str],
         mask: Mask = NOTHING_SECRET,
         live: Collection[str] = (),
+        thoughts_of: str = "",
     ) -> None:
         self._agent_id = agent_id
         self._model = model
@@ -104,6 +108,8 @@ class ChunkParser:
         self._runs = Runs()
         self._calls = Calls(agent_id, ids, live)
         self._called = False
+        self._thoughts_of = thoughts_of
+        self._details = Details()
         self._usage: Usage | None = None
         self._reason: str | None = None
         self._done = False
@@ -148,6 +154,7 @@ class ChunkParser:
             raise CutOff(
                 f"The answer of {self._model} broke off before its end. Try again.",
             )
+        events += self._thoughts()
         events += self._given(self._calls.rest())
         if self._usage is not None:
             events.append(self._billed(self._usage))
@@ -202,22 +209,32 @@ class ChunkParser:
                 speech.say(thought, thought=True)
             if delta.content:
                 speech.say(delta.content, thought=False)
+            if delta.reasoning_details and self._thoughts_of:
+                self._details.add(delta.reasoning_details)
             if delta.refusal:
                 speech.say(delta.refusal, thought=False)
             if delta.tool_calls:
-                speech.call(self._given(self._calls.add(delta.tool_calls)))
+                speech.add(self._given(self._calls.add(delta.tool_calls)))
             if delta.function_call is not None:
                 legacy = CallFragment(index=0, function=delta.function_call)
-                speech.call(self._given(self._calls.add([legacy])))
+                speech.add(self._given(self._calls.add([legacy])))
         if choice.finish_reason:
             self._reason = choice.finish_reason
-            speech.call(self._given(self._calls.rest()))
+            speech.add(self._thoughts())
+            speech.add(self._given(self._calls.rest()))
 
     def _given(
         self, calls: Sequence[ToolCallDelta | ToolCalled]
     ) -> Sequence[ToolCallDelta | ToolCalled]:
         self._called = self._called or bool(calls)
         return calls
+
+    def _thoughts(self) -> list[Thought]:
+        """The blocks of reasoning, all of them as one thought."""
+        block = self._details.block()
+        if not block:
+            return []
+        return [Thought(agent_id=self._agent_id, provider=self._thoughts_of, block=block)]
 
     def _why(self) -> FinishReason:
         """Why the answer ended; `tool_calls` exactly when there are calls to run.

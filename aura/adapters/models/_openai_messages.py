@@ -10,13 +10,15 @@ from aura.events import Json
 from aura.pipeline.ports import Assistant, Message, Prompt, ToolReply, ToolSpec, User
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration says about a model; `additional_params` wins over all else.
 
     `official` is true when OpenAI itself is asked, which knows fields that others refuse. With
-    `tool_images` the model is shown the images that tools give.
+    `tool_images` the model is shown the images that tools give. Blocks of reasoning of the provider
+    `thoughts_of` are put back.
     """
 
     model: str
@@ -26,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reasoning_effort: str | None = None
     tool_images: bool = False
     additional_params: Mapping[str, Json] = {}
+    thoughts_of: str = ""
 
 
 def request_body(prompt: Prompt, settings: Settings) -> bytes:
@@ -84,7 +87,7 @@ def _messages(messages: Sequence[Message], settings: Settings) -> Iterator[dict[
         if shown and not isinstance(message, ToolReply):
             yield _pictures(shown)
             shown = []
-        yield _message(message)
+        yield _message(message) | _reasoning(message, settings.thoughts_of)
         if settings.tool_images and isinstance(message, ToolReply) and message.images:
             shown.append(message)
     if shown:
@@ -121,6 +124,13 @@ def _message(message: Message) -> dict[str, object]:
             }
         case ToolReply():
             return {"role": "tool", "tool_call_id": message.tool_id, "content": message.text}
+
+
+def _reasoning(message: Message, provider: str) -> dict[str, object]:
+    """The blocks of reasoning that led to what was said, as they came."""
+    thoughts = message.thoughts if isinstance(message, Assistant) else ()
+    own = [_decode(each.block) for each in thoughts if provider and each.provider == provider]
+    return {"reasoning_details": [block for blocks in own for block in blocks]} if own else {}
 
 
 def _content(message: User) -> str | list[dict[str, object]]:

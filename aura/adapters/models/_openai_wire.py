@@ -16,6 +16,7 @@ class Delta(msgspec.Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[CallFragment] | None = None
     function_call: FunctionFragment | None = None
+    reasoning_details: list[dict[str, object]] | None = None
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -98,5 +99,5 @@ def plain_text(payload: bytes) -> str | None:
     delta = choice.delta
     if delta is None or choice.finish_reason is not None or choice.index:
         return None
-    others = delta.reasoning_content or delta.reasoning or delta.refusal
+    others = delta.reasoning_content or delta.reasoning or delta.refusal or delta.reasoning_details
     return None if others or delta.tool_calls or delta.function_call else delta.content

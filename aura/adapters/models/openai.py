@@ -27,7 +27,7 @@ class OpenAIModel:
     `ids` makes the ids of tool calls that the server left without. Nothing is asked twice: that
     is the pipeline's decision. `tool_images` says whether the model is shown the images that tools
     give; if it is not said, only models of OpenAI itself are. Credentials in the URL win over the
-    key.
+    key. `thoughts_of` names a provider whose blocks of reasoning are kept and put back.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class OpenAIModel:
         reasoning_effort: str | None = None,
         tool_images: bool | None = None,
         additional_params: Mapping[str, Json] | None = None,
+        thoughts_of: str = "",
         now: Callable[[], float] = time.time,
     ) -> None:
         self._name = name or f"openai/{model}"
@@ -66,12 +67,13 @@ class OpenAIModel:
             max_tokens=max_tokens,
             reasoning_effort=reasoning_effort,
             additional_params=additional_params or {},
+            thoughts_of=thoughts_of,
         )
 
     def __repr__(self) -> str:
         key = "***" if "Authorization" in self._headers else ""
         url = self._url.partition("?")[0]
-        return f"OpenAIModel(name={self._name!r}, url={url!r}, api_key={key!r})"
+        return f"{type(self).__name__}(name={self._name!r}, url={url!r}, api_key={key!r})"
 
     @property
     def most_tools(self) -> int | None:
@@ -87,6 +89,11 @@ class OpenAIModel:
         """Ask once; the events of the answer. Closing early closes the connection at once."""
         body = request_body(prompt, self._settings)
         parser = ChunkParser(
-            prompt.agent_id, model=self._name, ids=self._ids, mask=self._mask, live=prompt.live
+            prompt.agent_id,
+            model=self._name,
+            ids=self._ids,
+            mask=self._mask,
+            live=prompt.live,
+            thoughts_of=self._settings.thoughts_of,
         )
         return self._exchange.stream(self._url, self._headers, body, parser)
