@@ -21,6 +21,7 @@ from tests.support.eventually import PATIENCE
 from tests.support.processes import Processes, free_port
 
 ROOT = Path(__file__).parents[1]
+KEYS = {f"{name}_API_KEY": "k" for name in ("ANTHROPIC", "GEMINI", "OPENAI", "OPENROUTER")}
 README = ROOT / "README.md"
 WIRE = ROOT / "aura" / "events" / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -58,7 +59,7 @@ def test_every_piece_of_toml_loads(block: str, tmp_path: Path) -> None:
     if "[[reply]]" in block:
         assert load_script(path).replies
     else:
-        assert load(path, {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}).configs
+        assert load(path, KEYS).configs
 
 
 SHIPPED = sorted([*(ROOT / "examples").rglob("*.toml"), *(ROOT / "configs").glob("*.toml")])
@@ -69,7 +70,7 @@ def test_every_example_loads(path: Path) -> None:
     try:
         load_script(path)
     except ScriptError:
-        assert load(path, {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}).warnings == ()
+        assert load(path, KEYS).warnings == ()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,17 @@ from typing import TypedDict, assert_never
 import anyio.to_thread
 
 from aura.adapters.models.transport import Transport
-from aura.config.llm import Anthropic, Bedrock, Llm, OpenAI, Provided, Scripted
+from aura.config.llm import (
+    Anthropic,
+    Bedrock,
+    Gemini,
+    Llm,
+    Ollama,
+    OpenAI,
+    OpenRouter,
+    Provided,
+    Scripted,
+)
 from aura.config.schema import Config
 from aura.errors import Problem
 from aura.events import Json
@@ -77,6 +87,20 @@ async def built(
 
             return BedrockModel(
                 region=llm.region, profile=llm.profile, tool_images=llm.tool_images, **common
+            )
+        case Gemini():
+            from aura.adapters.models.gemini import GeminiModel
+
+            return GeminiModel(api_key=llm.api_key.reveal(), **common)
+        case Ollama():
+            from aura.adapters.models.ollama import OllamaModel
+
+            return OllamaModel(api_key=llm.api_key.reveal(), **common)
+        case OpenRouter():
+            from aura.adapters.models.openrouter import OpenRouterModel
+
+            return OpenRouterModel(
+                api_key=llm.api_key.reveal(), tool_images=llm.tool_images, **common
             )
         case _:
             assert_never(llm)

@@ -19,7 +19,7 @@ from aura.adapters.mcp.toolbox import Choice, Toolset
 from aura.adapters.models.transport import Transport
 from aura.build import mcp, scratchpad
 from aura.build.models import built
-from aura.config.llm import Llm, OpenAI
+from aura.config.llm import Llm, Ollama, OpenAI
 from aura.config.schema import Config, Scratchpad
 from aura.errors import ConfigError, Problem
 from aura.pipeline.account import Account
@@ -53,6 +53,11 @@ def parallel_calls(config: Config) -> int:
     """How many tools of one completion run at the same time."""
     settings = config.agent
     return settings.max_parallel_tool_calls if settings.parallel_tool_calls else 1
+
+
+def prints_calls(llm: Llm) -> bool:
+    """Whether the model may write calls as text."""
+    return isinstance(llm, OpenAI | Ollama) and llm.fallback_tool_parsing
 
 
 def nudges(config: Config, *, submits: bool = False) -> Nudges:
@@ -108,6 +113,7 @@ class Shared:
             scratchpads=self.scratchpads(config, pad, settings.llm),
             account=self.account(settings.llm),
             nudges=nudges(config),
+            fallback_tool_parsing=prints_calls(settings.llm),
         )
 
     async def choice(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aura.adapters.patterns import search
-from aura.build.shared import Shared, nudges, parallel_calls
+from aura.build.shared import Shared, nudges, parallel_calls, prints_calls
 from aura.catalog import WorkerInfo
 from aura.config.orchestration import Worker as Configured
 from aura.config.schema import Config
@@ -43,6 +43,7 @@ async def team(config: Config, shared: Shared, first_chunk_timeout: float) -> Te
         silence_timeout=timeouts.stream_inactivity_timeout_secs,
         account=shared.account(settings.llm),
         agent_id=COORDINATOR,
+        fallback_tool_parsing=prints_calls(settings.llm),
     )
     team_workers = [
         await worker(name, each, config, shared, first_chunk_timeout)
@@ -97,6 +98,7 @@ async def worker(
         account=shared.account(llm),
         nudges=nudges(config, submits=True),
         agent_id=name,
+        fallback_tool_parsing=prints_calls(llm),
     )
     return Worker(
         name=name,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from aura.config.checks import default_agent
 from aura.config.dotenv import Environment, read_dotenv
-from aura.config.llm import Anthropic, Bedrock, Llm, OpenAI, Scripted
+from aura.config.llm import (
+    Anthropic,
+    Bedrock,
+    Gemini,
+    Llm,
+    Ollama,
+    OpenAI,
+    OpenRouter,
+    Scripted,
+)
 from aura.config.load import Loaded, load
 from aura.config.orchestration import Orchestration, Worker
 from aura.config.render import as_json, as_toml
@@ -20,11 +29,14 @@ __all__ = [
     "Config",
     "Document",
     "Environment",
+    "Gemini",
     "HttpStreamable",
     "Llm",
     "Loaded",
     "Mcp",
+    "Ollama",
     "OpenAI",
+    "OpenRouter",
     "Orchestration",
     "Scratchpad",
     "Scripted",

@@ -9,7 +9,7 @@ import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from aura.config import team_checks
-from aura.config.llm import Provided
+from aura.config.llm import Ollama, OpenAI, Provided
 from aura.config.schema import Config
 from aura.config.servers import HttpStreamable, Server, Stdio
 from aura.errors import Problem
@@ -21,6 +21,7 @@ def warnings(config: Config) -> list[Problem]:
         *_idle_servers(config),
         *_idle_client_filter(config),
         *_idle_tools(config),
+        *_idle_fallback(config),
         *_narrow_window(config),
         *_idle_timeouts(config),
         *_idle_thresholds(config),
@@ -80,6 +81,17 @@ def _idle_tools(config: Config) -> Iterator[Problem]:
     if config.tools.custom_tools:
         message = "has no effect: there are no custom tools to name; serve them over MCP"
         yield config.source.problem(("tools", "custom_tools"), message)
+
+
+def _idle_fallback(config: Config) -> Iterator[Problem]:
+    """Looking for calls where there is nothing to call."""
+    tools = config.mcp.servers or config.tools.filesystem or config.agent.enable_client_tools
+    if tools or config.orchestration.enabled:
+        return
+    match config.agent.llm:
+        case OpenAI(fallback_tool_parsing=True) | Ollama(fallback_tool_parsing=True):
+            message = "has no effect: there are no tools; add servers to [mcp.servers]"
+            yield config.source.problem(("agent", "llm", "fallback_tool_parsing"), message)
 
 
 def _idle_timeouts(config: Config) -> Iterator[Problem]:

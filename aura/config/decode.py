@@ -109,7 +109,7 @@ class _Reader:
             return self._table(raw, tables[words.index(word)], path, siblings=tables)
         if word is UNRESOLVED:
             return _FAILED
-        return self._fail((*path, field), _bad_word(word, words, hints.LATER_WORDS.get(field, ())))
+        return self._fail((*path, field), _bad_word(word, words))
 
     def _table(
         self,
@@ -201,14 +201,11 @@ def _missing(owner: type, field: types.Field, path: KeyPath) -> str:
     return f"missing required key `{field.encode_name}`"
 
 
-def _bad_word(word: object, words: Sequence[str], later: Sequence[str]) -> str:
+def _bad_word(word: object, words: Sequence[str]) -> str:
     accepted = ", ".join(words)
-    if word in later:
-        return f"{word!r} is not supported by this version; it must be one of {accepted}"
     if not isinstance(word, str):
         return f"must be a string in quotes, one of {accepted}, got {kind_of(word)}"
-    missing = f" (not supported by this version: {', '.join(later)})" if later else ""
-    return f"{word!r} is not one of {accepted}{missing}"
+    return f"{word!r} is not one of {accepted}"
 
 
 def _advice(key: str, table: types.StructType, siblings: Sequence[types.StructType]) -> str:

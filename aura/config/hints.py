@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from aura.config.llm import Anthropic, Bedrock, OpenAI, Scripted
+from aura.config.llm import Anthropic, Bedrock, Gemini, Ollama, OpenAI, OpenRouter, Scripted
 from aura.config.orchestration import Orchestration, Worker
 from aura.config.schema import Agent, Document
 
@@ -18,11 +18,6 @@ LATER: Final[Mapping[type[msgspec.Struct], frozenset[str]]] = {
     Worker: frozenset({"skills", "vector_stores"}),
 }
 """Keys of the configuration language that this version does not read yet, by table."""
-
-LATER_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "provider": ("gemini", "ollama", "openrouter"),
-}
-"""The same for the words that select a kind of table."""
 
 REQUIRED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
     (Document, "agent"): "it says who answers with `name` and `system_prompt`",
@@ -43,7 +38,6 @@ _ANY_LLM: Final = {
     "num_ctx": "it belongs in [agent.llm.additional_params]",
     "num_predict": "it belongs in [agent.llm.additional_params]",
     "per_call_timeout_secs": "it belongs in [agent]",
-    "fallback_tool_parsing": 'it is only for provider = "ollama"',
 }
 
 _MOVED_TO_LLM: Final = (
@@ -59,7 +53,7 @@ MOVED: Final[Mapping[tuple[type[msgspec.Struct], str], str]] = {
     **{(Agent, key): "it belongs in [agent.llm]" for key in _MOVED_TO_LLM},
     **{
         (llm, key): hint
-        for llm in (OpenAI, Anthropic, Bedrock, Scripted)
+        for llm in (OpenAI, Anthropic, Bedrock, Gemini, Ollama, OpenRouter, Scripted)
         for key, hint in _ANY_LLM.items()
     },
     (Bedrock, "api_key"): (

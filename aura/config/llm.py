@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import msgspec
 
 from aura.config.kinds import ApiKey, Count, Filled, Positive, Region, Temperature, Url
+from aura.config.secret import Secret
 
 ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
@@ -50,6 +51,7 @@ class OpenAI(Keyed, frozen=True, kw_only=True, tag_field="provider", tag="openai
     home: ClassVar[str] = "https://api.openai.com/v1"
     reasoning_effort: ReasoningEffort | None = None
     tool_images: bool | None = None
+    fallback_tool_parsing: bool = False
 
 
 class Anthropic(Keyed, frozen=True, kw_only=True, tag_field="provider", tag="anthropic"):
@@ -57,6 +59,32 @@ class Anthropic(Keyed, frozen=True, kw_only=True, tag_field="provider", tag="ant
     get as long as the model can make it."""
 
     home: ClassVar[str] = "https://api.anthropic.com"
+
+
+class Gemini(Keyed, frozen=True, kw_only=True, tag_field="provider", tag="gemini"):
+    """Google's Gemini API."""
+
+    home: ClassVar[str] = "https://generativelanguage.googleapis.com"
+
+
+class OpenRouter(Keyed, frozen=True, kw_only=True, tag_field="provider", tag="openrouter"):
+    """OpenRouter, which asks the providers of others."""
+
+    home: ClassVar[str] = "https://openrouter.ai/api/v1"
+    tool_images: bool | None = None
+
+
+class Ollama(Provided, frozen=True, kw_only=True, tag_field="provider", tag="ollama"):
+    """A model that an Ollama server runs. A key is only for what stands in front of it."""
+
+    base_url: Url = "http://localhost:11434"
+    api_key: Secret = Secret("")
+    fallback_tool_parsing: bool = False
+
+    @property
+    def account(self) -> Hashable:
+        """The same for every model of one server."""
+        return self.provider, self.base_url.rstrip("/"), self.api_key
 
 
 class Bedrock(Provided, frozen=True, kw_only=True, tag_field="provider", tag="bedrock"):
@@ -99,4 +127,4 @@ class Scripted(
         return self.provider, self.script
 
 
-Llm: TypeAlias = OpenAI | Anthropic | Bedrock | Scripted
+Llm: TypeAlias = OpenAI | Anthropic | Bedrock | Gemini | Ollama | OpenRouter | Scripted

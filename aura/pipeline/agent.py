@@ -19,7 +19,7 @@ class Agent:
     of a model call, `per_call_timeout` the rest of it and each call of a tool, `silence_timeout`
     each pause within it, in seconds, 0 for no deadline. `scratchpads` are for results of tools that
     are too large for the conversation. `account` is shared by all agents that ask with the same
-    credentials.
+    credentials. With `fallback_tool_parsing`, calls that the model writes as text are made, too.
     """
 
     model: Model
@@ -34,4 +34,5 @@ class Agent:
     scratchpads: Scratchpads | None = None
     account: Account = field(default_factory=Account)
     nudges: Nudges = NO_NUDGES
+    fallback_tool_parsing: bool = False
     agent_id: str = MAIN

@@ -18,8 +18,9 @@ from aura.events import (
 from aura.pipeline.agent import Agent
 from aura.pipeline.begun import Begun
 from aura.pipeline.calls import calls
-from aura.pipeline.compose import Failure, opened, settled
+from aura.pipeline.compose import Events, Failure, opened, settled
 from aura.pipeline.delegation import NO_CLIENT_TOOLS, ClientTools, Handover
+from aura.pipeline.fallback import spelled_out
 from aura.pipeline.manner import PLAIN, Manner, parts
 from aura.pipeline.ports import NO_TOOL, Message, Options, Prompt, Scratchpad, Tool, Toolbox
 from aura.pipeline.rounds import Gathered, Heard, distinct, noticed, tool_usage
@@ -33,7 +34,7 @@ async def completion(
     yield CompletionStarted(agent_id=agent.agent_id, index=index)
     reason: FinishReason | None = None
     failure: Failure | None = None
-    answer = Begun(
+    answer: Events = Begun(
         lambda: agent.model.stream(prompt),
         run,
         of=agent.model.name,
@@ -44,6 +45,8 @@ async def completion(
         agent_id=agent.agent_id,
         index=index,
     )
+    if agent.fallback_tool_parsing:
+        answer = spelled_out(answer, prompt, run.sources.ids)
     async with opened(settled(answer)) as events:
         async for event in events:
             if isinstance(event, Failure):

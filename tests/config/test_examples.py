@@ -12,6 +12,7 @@ from aura.config import Document, OpenAI, load
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REFERENCE = EXAMPLES / "reference.toml"
+KEYS = {f"{name}_API_KEY": "k" for name in ("ANTHROPIC", "GEMINI", "OPENAI", "OPENROUTER")}
 
 
 def keys(kind: object) -> set[str]:
@@ -70,14 +71,14 @@ def test_the_other_models_of_the_reference_load(tmp_path: Path) -> None:
         block, _ = other.split("\n\n", 1)
         table = "".join(line.removeprefix("# ") for line in block.splitlines(keepends=True))
         file.write_text(f"{before}[agent.llm]\n{table}")
-        [config] = load(tmp_path, {"ANTHROPIC_API_KEY": "k"}).configs
+        [config] = load(tmp_path, KEYS).configs
         providers.append(config.agent.llm.provider)
-    assert providers == ["anthropic", "bedrock", "scripted"]
+    assert providers == ["anthropic", "bedrock", "gemini", "ollama", "openrouter", "scripted"]
 
 
 @pytest.mark.parametrize(
     "file", sorted((EXAMPLES / "minimal").glob("*.toml")), ids=lambda f: f.name
 )
 def test_a_minimal_example_needs_one_key(file: Path) -> None:
-    [config] = load(file, {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}).configs
+    [config] = load(file, KEYS).configs
     assert config.agent.llm.provider == file.stem
