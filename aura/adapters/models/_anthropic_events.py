@@ -20,6 +20,7 @@ from aura.adapters.models._anthropic_wire import (
     decode_message,
 )
 from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.halves import Halves
 from aura.adapters.models.joined import joined
 from aura.adapters.models.sse import EventTooLarge, Splitter
 from aura.errors import CutOff, ProviderError, Unavailable
@@ -79,6 +80,7 @@ class MessageParser:
         self._live = live
         self._pauses = pauses
         self._splitter = Splitter()
+        self._halves = Halves()
         self._open: dict[int, Block] = {}
         self._closed: list[Block] = []
         self._container = ""
@@ -166,7 +168,7 @@ class MessageParser:
             if self.ended:
                 break
             try:
-                events += self._hear(decode_frame(payload))
+                events += self._hear(self._halves.read(decode_frame, payload))
             except ValueError:
                 if payload.strip() and not last:
                     self._failure = self._unreadable(payload.decode(errors="replace"))

@@ -19,6 +19,7 @@ from aura.adapters.models._bedrock_wire import (
     usage_of,
 )
 from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.halves import Halves
 from aura.errors import CutOff, ProviderError, Unavailable
 from aura.events import AnyEvent, FinishReason, Stopped, TurnUsage
 from aura.masking import NOTHING_SECRET, Mask
@@ -60,6 +61,7 @@ class EventParser:
         self._mask = mask
         self._live = live
         self._buffer = EventStreamBuffer()
+        self._halves = Halves()
         self._open: dict[int, Call | Reasoning] = {}
         self._calls = 0
         self._usage: Usage | None = None
@@ -124,7 +126,7 @@ class EventParser:
             case "contentBlockStart":
                 self._begin(block_of(message.payload))
             case "contentBlockDelta":
-                self._go_on(block_of(message.payload), heard)
+                self._go_on(self._halves.read(block_of, message.payload), heard)
             case "contentBlockStop":
                 self._close(block_of(message.payload).content_block_index, heard)
             case "messageStop":

@@ -17,6 +17,7 @@ from aura.adapters.models._gemini_wire import (
     decode_chunks,
 )
 from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.halves import Halves
 from aura.adapters.models.joined import joined
 from aura.adapters.models.sse import EventTooLarge, Splitter
 from aura.errors import CutOff, ProviderError, Unavailable
@@ -85,6 +86,7 @@ class ChunkParser:
         self._mask = mask
         self._live = live
         self._splitter = Splitter()
+        self._halves = Halves()
         self._calls = 0
         self._usage: Usage | None = None
         self._reason: str | None = None
@@ -139,7 +141,7 @@ class ChunkParser:
             if self.ended:
                 break
             try:
-                events += self._hear(decode_chunk(payload))
+                events += self._hear(self._halves.read(decode_chunk, payload))
             except ValueError:
                 if payload.strip() and not last:
                     self._failure = self._unreadable(payload.decode(errors="replace"))

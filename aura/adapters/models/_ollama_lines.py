@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 import msgspec
 
 from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.halves import Halves
 from aura.adapters.models.joined import joined
 from aura.errors import CutOff, ProviderError, Unavailable
 from aura.events import (
@@ -80,6 +81,7 @@ class LineParser:
         self._live = live
         self._rest: list[bytes] = []
         self._held = 0
+        self._halves = Halves()
         self._calls = 0
         self._end: _Line | None = None
         self._failure: ProviderError | None = None
@@ -144,7 +146,7 @@ class LineParser:
             if not line or line.isspace():
                 continue
             try:
-                events += self._hear(_decode_line(line))
+                events += self._hear(self._halves.read(_decode_line, line))
             except ValueError:
                 if not last:
                     self._failure = self._unreadable(line.decode(errors="replace"))

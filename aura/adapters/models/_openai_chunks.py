@@ -11,6 +11,7 @@ from aura.adapters.models._openai_reasoning import Details
 from aura.adapters.models._openai_runs import Runs
 from aura.adapters.models._openai_wire import Choice, Chunk, Usage, decoded, plain_text
 from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.halves import Halves
 from aura.adapters.models.sse import EventTooLarge, Splitter
 from aura.errors import CutOff, ProviderError, Unavailable
 from aura.events import (
@@ -106,6 +107,7 @@ class ChunkParser:
         self._mask = mask
         self._splitter = Splitter()
         self._runs = Runs()
+        self._halves = Halves()
         self._calls = Calls(agent_id, ids, live)
         self._called = False
         self._thoughts_of = thoughts_of
@@ -145,7 +147,8 @@ class ChunkParser:
         events: list[AnyEvent] = []
         if not self.ended:
             speech = _Speech(self._agent_id)
-            chunks, _ = decoded(self._until_done(self._splitter.flush()))
+            rest = self._until_done(self._splitter.flush())
+            chunks, _ = decoded(rest, self._halves)
             self._hear(chunks, speech)
             events = speech.events()
         if self._failure is not None:
@@ -179,7 +182,7 @@ class ChunkParser:
     def _take(self, payloads: list[bytes], speech: _Speech) -> None:
         if not payloads or self._failure is not None:
             return
-        chunks, unreadable = decoded(payloads)
+        chunks, unreadable = decoded(payloads, self._halves)
         self._hear(chunks, speech)
         if unreadable is not None and self._failure is None:
             self._failure = self._unreadable(unreadable.decode(errors="replace"))

@@ -12,6 +12,7 @@ import re
 import msgspec
 
 from aura.adapters.models._openai_wire import Choice, Chunk, Delta, decoded
+from aura.adapters.models.halves import Halves
 
 SHORTEST = 8
 """Chunks from which a run is worth looking for."""
@@ -69,7 +70,7 @@ def learnt(payload: bytes) -> Shape | None:
     before, after = payload[: found.start(2)], payload[found.end(2) :]
     member = found[1].decode()
     plain = Chunk(choices=[Choice(delta=msgspec.convert({member: "?"}, Delta))])
-    if decoded([b"%b?%b" % (before, after)]) != ([plain], None):
+    if decoded([b"%b?%b" % (before, after)], Halves()) != ([plain], None):
         return None
     return Shape(before=before, after=after, thought=member != "content")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from aura.adapters.models._openai_calls import CallFragment, FunctionFragment
+from aura.adapters.models.halves import Halves
 
 
 class Delta(msgspec.Struct, gc=False):
@@ -65,7 +66,7 @@ _decode_all = msgspec.json.Decoder(list[Chunk]).decode
 _decode_one = msgspec.json.Decoder(Chunk).decode
 
 
-def decoded(payloads: list[bytes]) -> tuple[list[Chunk], bytes | None]:
+def decoded(payloads: list[bytes], halves: Halves) -> tuple[list[Chunk], bytes | None]:
     """The chunks, up to the first payload that is none, and that payload."""
     try:
         return _decode_all(b"[%b]" % b",".join(payloads)), None
@@ -76,7 +77,7 @@ def decoded(payloads: list[bytes]) -> tuple[list[Chunk], bytes | None]:
         if not payload.strip():
             continue
         try:
-            chunks.append(_decode_one(payload))
+            chunks.append(halves.read(_decode_one, payload))
         except ValueError:
             return chunks, payload
     return chunks, None
