@@ -6,6 +6,7 @@ import msgspec
 
 from aura.adapters.models._anthropic_turns import Place
 from aura.adapters.models._anthropic_wire import Delta, decode_start
+from aura.adapters.models.complaints import UNREADABLE
 
 _encode = msgspec.json.Encoder().encode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -91,5 +92,5 @@ def _json(text: str) -> msgspec.Raw:
     """The value of a JSON text, or an empty object where it is none."""
     try:
         return _decode_any(text).copy()
-    except ValueError:
+    except UNREADABLE:
         return msgspec.Raw(b"{}")

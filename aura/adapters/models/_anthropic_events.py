@@ -19,7 +19,7 @@ from aura.adapters.models._anthropic_wire import (
     decode_frame,
     decode_message,
 )
-from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.complaints import UNREADABLE, bounded, complaint, from_stream
 from aura.adapters.models.halves import Halves
 from aura.adapters.models.joined import joined
 from aura.adapters.models.sse import EventTooLarge, Splitter
@@ -140,7 +140,7 @@ class MessageParser:
                 self._fail(message.error)
             else:
                 events += self._message(message)
-        except ValueError:
+        except UNREADABLE:
             self._failure = self._unreadable(body.decode(errors="replace"))
         return joined(events)
 
@@ -169,7 +169,7 @@ class MessageParser:
                 break
             try:
                 events += self._hear(self._halves.read(decode_frame, payload))
-            except ValueError:
+            except UNREADABLE:
                 if payload.strip() and not last:
                     self._failure = self._unreadable(payload.decode(errors="replace"))
         return joined(events)

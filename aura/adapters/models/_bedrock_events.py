@@ -18,7 +18,7 @@ from aura.adapters.models._bedrock_wire import (
     stop_reason_of,
     usage_of,
 )
-from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.complaints import UNREADABLE, bounded, complaint, from_stream
 from aura.adapters.models.halves import Halves
 from aura.errors import CutOff, ProviderError, Unavailable
 from aura.events import AnyEvent, FinishReason, Stopped, TurnUsage
@@ -34,7 +34,7 @@ _REASONS: dict[str, FinishReason] = {
 _MALFORMED = {"malformed_model_output", "malformed_tool_use"}
 """Reasons that say that the answer is of no use."""
 
-_UNREADABLE = (ParserError, struct.error, LookupError, ValueError)
+_UNREADABLE = (ParserError, struct.error, LookupError, *UNREADABLE)
 """What reading a message raises that is none."""
 
 
@@ -96,7 +96,7 @@ class EventParser:
         """Nothing: Bedrock always streams, so an answer that is whole is a failure of its own."""
         try:
             said = complaint(msgspec.json.decode(body))
-        except ValueError:
+        except UNREADABLE:
             said = complaint(None)
         if said.message:
             self._failure = from_stream(self._model, said, mask=self._mask)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from aura.adapters.models.complaints import Complaint
+from aura.adapters.models.complaints import UNREADABLE, Complaint
 
 
 class ToolUse(msgspec.Struct, rename="camel", gc=False):
@@ -86,7 +86,7 @@ def complaint_of(headers: Mapping[str, object], payload: bytes) -> Complaint:
     kind = str(headers.get(":exception-type") or headers.get(":error-code") or "")
     try:
         trouble = _trouble(payload)
-    except ValueError:
+    except UNREADABLE:
         trouble = _Trouble(message=payload.decode(errors="replace"))
     message = trouble.message or trouble.original_message or str(headers.get(":error-message", ""))
     return Complaint(message=message, type=kind[:1].upper() + kind[1:])

@@ -16,7 +16,7 @@ from aura.adapters.models._gemini_wire import (
     decode_chunk,
     decode_chunks,
 )
-from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.complaints import UNREADABLE, bounded, complaint, from_stream
 from aura.adapters.models.halves import Halves
 from aura.adapters.models.joined import joined
 from aura.adapters.models.sse import EventTooLarge, Splitter
@@ -117,7 +117,7 @@ class ChunkParser:
         """The events in an answer that was not streamed: a chunk, or a list of them."""
         try:
             chunks = decode_chunks(body) if body.lstrip()[:1] == b"[" else [decode_chunk(body)]
-        except ValueError:
+        except UNREADABLE:
             self._failure = self._unreadable(body.decode(errors="replace"))
             return []
         return joined(event for chunk in chunks for event in self._hear(chunk))
@@ -142,7 +142,7 @@ class ChunkParser:
                 break
             try:
                 events += self._hear(self._halves.read(decode_chunk, payload))
-            except ValueError:
+            except UNREADABLE:
                 if payload.strip() and not last:
                     self._failure = self._unreadable(payload.decode(errors="replace"))
         return joined(events) if len(events) > 1 else events

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import msgspec
 
-from aura.adapters.models.complaints import bounded, complaint, from_stream
+from aura.adapters.models.complaints import UNREADABLE, bounded, complaint, from_stream
 from aura.adapters.models.halves import Halves
 from aura.adapters.models.joined import joined
 from aura.errors import CutOff, ProviderError, Unavailable
@@ -147,7 +147,7 @@ class LineParser:
                 continue
             try:
                 events += self._hear(self._halves.read(_decode_line, line))
-            except ValueError:
+            except UNREADABLE:
                 if not last:
                     self._failure = self._unreadable(line.decode(errors="replace"))
         return joined(events) if len(events) > 1 else events

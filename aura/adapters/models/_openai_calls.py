@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
+from aura.adapters.models.complaints import UNREADABLE
 from aura.events import ToolCallDelta, ToolCalled
 
 
@@ -53,7 +54,7 @@ class _Call:
         """Whether the arguments are a JSON value, so that nothing can follow."""
         try:
             msgspec.json.decode("".join(self.arguments), type=msgspec.Raw)
-        except ValueError:
+        except UNREADABLE:
             return False
         return True
 

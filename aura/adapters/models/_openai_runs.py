@@ -57,6 +57,7 @@ class Shape(msgspec.Struct, frozen=True):
         if b"\\" in text and any(piece.endswith(b"\\") for piece in pieces):
             return None
         try:
+            rebuilt.decode()
             return _decode_text(b'"%b"' % text)
         except ValueError:
             return None

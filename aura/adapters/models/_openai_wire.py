@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from aura.adapters.models._openai_calls import CallFragment, FunctionFragment
+from aura.adapters.models.complaints import UNREADABLE
 from aura.adapters.models.halves import Halves
 
 
@@ -62,24 +63,18 @@ class Chunk(msgspec.Struct, gc=False):
     code: object = None
 
 
-_decode_all = msgspec.json.Decoder(list[Chunk]).decode
-_decode_one = msgspec.json.Decoder(Chunk).decode
+_decode = msgspec.json.Decoder(Chunk).decode
 
 
 def decoded(payloads: list[bytes], halves: Halves) -> tuple[list[Chunk], bytes | None]:
     """The chunks, up to the first payload that is none, and that payload."""
-    try:
-        return _decode_all(b"[%b]" % b",".join(payloads)), None
-    except ValueError:
-        pass
     chunks: list[Chunk] = []
     for payload in payloads:
-        if not payload.strip():
-            continue
         try:
-            chunks.append(halves.read(_decode_one, payload))
-        except ValueError:
-            return chunks, payload
+            chunks.append(halves.read(_decode, payload))
+        except UNREADABLE:
+            if payload.strip():
+                return chunks, payload
     return chunks, None
 
 
@@ -89,8 +84,8 @@ def plain_text(payload: bytes) -> str | None:
     Slow providers send such chunks one at a time, so this is what most reads consist of.
     """
     try:
-        chunk = _decode_one(payload)
-    except ValueError:
+        chunk = _decode(payload)
+    except UNREADABLE:
         return None
     if not chunk.choices or len(chunk.choices) > 1:
         return None

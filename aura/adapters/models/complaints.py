@@ -18,6 +18,9 @@ from aura.errors import (
 )
 from aura.masking import NOTHING_SECRET, Mask
 
+UNREADABLE = (ValueError, RecursionError)
+"""What decoding raises: the second where JSON nests too deeply to be meant."""
+
 MAX_DETAIL = 2048
 """Characters of the provider's own words that are kept for the log."""
 
@@ -205,7 +208,7 @@ def from_answer(
     """
     try:
         said = complaint(msgspec.json.decode(body))
-    except ValueError:
+    except UNREADABLE:
         said = Complaint()
     if kind := _aws_type(headers):
         said = msgspec.structs.replace(said, type=kind)
