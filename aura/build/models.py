@@ -76,6 +76,7 @@ async def built(
                 api_key=llm.api_key.reveal(),
                 reasoning_effort=llm.reasoning_effort,
                 tool_images=llm.tool_images,
+                log=log,
                 **common,
             )
         case Anthropic():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import random
 import re
 import sys
 import tempfile
@@ -19,6 +20,8 @@ except ImportError:
 
 LONGEST = 8192
 """Bytes of an input: room for some frames, and for one that nests too deeply."""
+
+VALUE = re.compile(rb':("(?:[^"\\]|\\.)*"|-?\d+|null|true|\[\]|\{\})')
 
 SLOWEST = 5
 """Seconds that one input may take."""
@@ -47,8 +50,39 @@ def main() -> None:
     atheris.Setup(
         [sys.argv[0], *options, str(folder / "corpus"), str(seeds)],
         lambda data: targets.check(given.provider, data),
+        custom_mutator=mutated,
     )
     atheris.Fuzz()
+
+
+def mutated(data: bytes, most: int, seed: int) -> bytes:
+    """Another input, made by bytes or, as often, by whole frames and values: most of what the
+    former gives is no JSON."""
+    chance = random.Random(seed)
+    if chance.random() < 0.5:
+        return atheris.Mutate(data, most)
+    frames = data[1:].split(b"\n\n")
+    place = chance.randrange(len(frames))
+    match chance.choice(("repeat", "remove", "swap", "value")):
+        case "repeat":
+            frames.insert(place, chance.choice(frames))
+        case "remove":
+            del frames[place]
+        case "swap":
+            other = chance.randrange(len(frames))
+            frames[place], frames[other] = frames[other], frames[place]
+        case _:
+            frames[place] = with_another_value(frames[place], VALUE.findall(data), chance)
+    return (data[:1] + b"\n\n".join(frames))[:most]
+
+
+def with_another_value(frame: bytes, values: list[bytes], chance: random.Random) -> bytes:
+    """The frame, in which one JSON value is one of these, if there are any."""
+    found = list(VALUE.finditer(frame))
+    if not found or not values:
+        return frame
+    start, end = chance.choice(found).span(1)
+    return frame[:start] + chance.choice(values) + frame[end:]
 
 
 def words(seeds: Path) -> str:

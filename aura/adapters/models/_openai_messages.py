@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from aura.adapters.models._openai_families import UNKNOWN, Family, effort, family, refused
 from aura.events import Json
 from aura.pipeline.ports import Assistant, Message, Prompt, ToolReply, ToolSpec, User
 
@@ -16,13 +17,14 @@ _decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration says about a model; `additional_params` wins over all else.
 
-    `official` is true when OpenAI itself is asked, which knows fields that others refuse. With
-    `tool_images` the model is shown the images that tools give. Blocks of reasoning of the provider
-    `thoughts_of` are put back.
+    `official` is true when OpenAI itself is asked, which knows fields that others refuse, and
+    `azure` when Azure is, where the same models are. With `tool_images` the model is shown the
+    images that tools give. Blocks of reasoning of the provider `thoughts_of` are put back.
     """
 
     model: str
     official: bool
+    azure: bool = False
     temperature: float | None = None
     max_tokens: int | None = None
     reasoning_effort: str | None = None
@@ -30,10 +32,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     additional_params: Mapping[str, Json] = {}
     thoughts_of: str = ""
 
+    @property
+    def family(self) -> Family:
+        """What the model takes; nothing is known of those of others."""
+        return family(self.model) if self.official or self.azure else UNKNOWN
 
-def request_body(prompt: Prompt, settings: Settings) -> bytes:
-    """The JSON to post."""
-    options = prompt.options
+
+def request(prompt: Prompt, settings: Settings) -> tuple[bytes, list[str]]:
+    """The JSON to post, and what is configured or asked for, but would be refused by this model:
+    it is not sent, or another effort is."""
     stream_options = {"include_usage": True}
     if settings.official:
         stream_options["include_obfuscation"] = False
@@ -43,7 +50,30 @@ def request_body(prompt: Prompt, settings: Settings) -> bytes:
         "stream": True,
         "stream_options": stream_options,
     }
-    optional: dict[str, object] = {
+    optional, left_out = _optional(prompt, settings)
+    body.update(optional)
+    body.update(settings.additional_params)
+    return _encode(body), left_out
+
+
+def _optional(prompt: Prompt, settings: Settings) -> tuple[dict[str, object], list[str]]:
+    """The parameters that need not be there, and the names of those that are not sent as asked."""
+    asked = {name: value for name, value in _asked(prompt, settings).items() if value is not None}
+    sent, operator = dict(asked), settings.additional_params
+    wanted = effort(settings.family, settings.reasoning_effort, tools=bool(prompt.tools))
+    if wanted != settings.reasoning_effort:
+        sent["reasoning_effort"] = wanted
+    in_effect = operator.get("reasoning_effort", wanted)
+    gone = refused(settings.family, in_effect if isinstance(in_effect, str) else None)
+    sent = {name: sent[name] for name in sent if name not in gone and sent[name] is not None}
+    names = {name for name in asked | sent if asked.get(name) != sent.get(name)}
+    return sent, sorted(names - operator.keys())
+
+
+def _asked(prompt: Prompt, settings: Settings) -> dict[str, object]:
+    """What the request and the configuration ask for; `None` where neither does."""
+    options = prompt.options
+    asked: dict[str, object] = {
         "temperature": _first(options.temperature, settings.temperature),
         "top_p": options.top_p,
         "seed": options.seed,
@@ -52,17 +82,16 @@ def request_body(prompt: Prompt, settings: Settings) -> bytes:
         "reasoning_effort": settings.reasoning_effort,
     }
     # Not every service heeds a choice of none; OpenAI keeps what it knows of the prompt with it.
-    tools = prompt.tools if settings.official else prompt.callable_tools
+    theirs = settings.official or settings.azure
+    tools = prompt.tools if theirs else prompt.callable_tools
     if tools:  # without tools the other two are refused
-        optional["tools"] = list(map(_tool, tools))
-        optional["tool_choice"] = options.tool_choice
-        optional["parallel_tool_calls"] = options.parallel_tool_calls
+        asked["tools"] = list(map(_tool, tools))
+        asked["tool_choice"] = options.tool_choice
+        asked["parallel_tool_calls"] = options.parallel_tool_calls
     if settings.additional_params.keys().isdisjoint({"max_tokens", "max_completion_tokens"}):
-        limit = "max_completion_tokens" if settings.official else "max_tokens"
-        optional[limit] = _least(options.max_tokens, settings.max_tokens)
-    body.update({name: value for name, value in optional.items() if value is not None})
-    body.update(settings.additional_params)
-    return _encode(body)
+        limit = "max_completion_tokens" if theirs else "max_tokens"
+        asked[limit] = _least(options.max_tokens, settings.max_tokens)
+    return asked
 
 
 def _first(asked: float | None, configured: float | None) -> float | None:

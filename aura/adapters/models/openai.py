@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+import structlog
+
 from aura.adapters.models._openai_chunks import ChunkParser
-from aura.adapters.models._openai_messages import Settings, request_body
+from aura.adapters.models._openai_messages import Settings, request
 from aura.adapters.models.address import located
 from aura.adapters.models.exchange import Exchange
 from aura.adapters.models.transport import Transport
 from aura.events import AnyEvent, Json
 from aura.masking import Mask, in_url
-from aura.pipeline.ports import Prompt
+from aura.pipeline.ports import Log, Prompt
 
 OPENAI = "https://api.openai.com/v1"
+
+AZURE = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
+"""Where the models of OpenAI are, too."""
 
 MOST_TOOLS = 128
 """Tools that OpenAI takes in one request."""
@@ -46,9 +51,11 @@ class OpenAIModel:
         additional_params: Mapping[str, Json] | None = None,
         thoughts_of: str = "",
         now: Callable[[], float] = time.time,
+        log: Log | None = None,
     ) -> None:
         self._name = name or f"openai/{model}"
         self._ids = ids
+        self._log: Log = log or structlog.get_logger()
         self._url, login = located(base_url or OPENAI, "/chat/completions")
         authorization = login or (f"Bearer {api_key}" if api_key else "")
         self._headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
@@ -62,6 +69,7 @@ class OpenAIModel:
         self._settings = Settings(
             model=model,
             official=official,
+            azure=host.endswith(AZURE),
             tool_images=official if tool_images is None else tool_images,
             temperature=temperature,
             max_tokens=max_tokens,
@@ -69,6 +77,7 @@ class OpenAIModel:
             additional_params=additional_params or {},
             thoughts_of=thoughts_of,
         )
+        self._told = False
 
     def __repr__(self) -> str:
         key = "***" if "Authorization" in self._headers else ""
@@ -87,7 +96,8 @@ class OpenAIModel:
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[AnyEvent, None]:
         """Ask once; the events of the answer. Closing early closes the connection at once."""
-        body = request_body(prompt, self._settings)
+        body, left_out = request(prompt, self._settings)
+        self._tell(left_out)
         parser = ChunkParser(
             prompt.agent_id,
             model=self._name,
@@ -97,3 +107,13 @@ class OpenAIModel:
             thoughts_of=self._settings.thoughts_of,
         )
         return self._exchange.stream(self._url, self._headers, body, parser)
+
+    def _tell(self, names: Sequence[str]) -> None:
+        """Say once what this model is not sent, so that nobody wonders why it has no effect."""
+        if names and not self._told:
+            self._told = True
+            self._log.warning(
+                "parameters left out or replaced: the model does not take them as they are",
+                model=self._name,
+                parameters=names,
+            )

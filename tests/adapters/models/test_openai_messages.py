@@ -9,7 +9,7 @@ import msgspec
 import openai
 import pytest
 
-from aura.adapters.models._openai_messages import Settings, request_body
+from aura.adapters.models._openai_messages import Settings, request
 from aura.events import ToolCalled
 from aura.pipeline.ports import (
     NO_TOOL,
@@ -42,6 +42,7 @@ def body(
     tools: tuple[ToolSpec, ...] = (),
     options: Options | None = None,
     official: bool = True,
+    model: str = "gpt-5.2",
     **settings: Any,
 ) -> dict[str, Any]:
     prompt = Prompt(
@@ -51,12 +52,20 @@ def body(
         tools=tools,
         options=options or Options(),
     )
-    sent = request_body(prompt, Settings(model="gpt-5.2", official=official, **settings))
+    sent, _ = request(prompt, Settings(model=model, official=official, **settings))
     return msgspec.json.decode(sent)
 
 
 @pytest.mark.anyio
-async def test_the_request_is_the_one_of_the_sdk() -> None:
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [
+        ("gpt-4.1", {"temperature": 0.0, "top_p": 0.5, "stop": ["END"]}),
+        ("gpt-5.2", {"reasoning_effort": "low"}),
+    ],
+)
+async def test_the_request_is_the_one_of_the_sdk(model: str, own: dict[str, Any]) -> None:
+    """The same is asked of both models; each takes its `own`, and the rest."""
     seen: list[bytes] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
@@ -68,7 +77,7 @@ async def test_the_request_is_the_one_of_the_sdk() -> None:
         api_key="k", http_client=httpx2.AsyncClient(transport=transport)
     ) as client:
         stream = await client.chat.completions.create(
-            model="gpt-5.2",
+            model=model,
             messages=[
                 {"role": "system", "content": "Be brief."},
                 {"role": "user", "content": "What is in /tmp?"},
@@ -106,16 +115,13 @@ async def test_the_request_is_the_one_of_the_sdk() -> None:
             ],
             tool_choice={"type": "function", "function": {"name": "list_files"}},
             parallel_tool_calls=False,
-            temperature=0.0,
-            top_p=0.5,
             seed=7,
-            stop=["END"],
             max_completion_tokens=100,
-            reasoning_effort="low",
             response_format={"type": "json_object"},
             stream=True,
             stream_options={"include_usage": True, "include_obfuscation": False},
             extra_body={"verbosity": "low"},
+            **own,
         )
         await stream.close()
     choice = msgspec.Raw(b'{"type":"function","function":{"name":"list_files"}}')
@@ -131,6 +137,7 @@ async def test_the_request_is_the_one_of_the_sdk() -> None:
     )
     ours = body(
         *TALK,
+        model=model,
         system="Be brief.",
         tools=(TOOL,),
         options=options,
