@@ -44,6 +44,17 @@ class Version(NamedTuple):
     modified: int
 
 
+NEAR = 4096
+"""Bytes around a line whose beginning is known in which others are looked for."""
+
+
+class Mark(NamedTuple):
+    """Where a line begins: its number and its first byte."""
+
+    line: int
+    byte: int
+
+
 class Piece(NamedTuple):
     """Whole lines of a file: the byte that they begin at, and how many bytes of the data they
     are."""
@@ -99,19 +110,20 @@ class Text:
         """How many lines it has."""
         return self.index.lines
 
-    def start_of(self, line: int) -> int:
+    def start_of(self, line: int, near: Mark | None = None) -> int:
         """The byte at which a line begins, counted from 1; the end of the file for those behind
-        the last one."""
+        the last one. It is found sooner if another one is known that is `near`."""
         if line <= 1:
             return 0
         if line > self.index.ends + 1:
             return self.size
+        if near is not None:
+            start = self._before(line, near) if line < near.line else self._behind(line, near)
+            if start is not None:
+                return start
         block, ended = self.index.block_of(line - 1)
         data = self.read(block * BLOCK, BLOCK)
-        left = line - 1 - ended
-        return block * BLOCK + bisect_left(
-            range(len(data)), left, key=lambda at: data.count(b"\n", 0, at)
-        )
+        return block * BLOCK + _behind_end(data, line - 1 - ended)
 
     def line_at(self, byte: int) -> int:
         """The number of the line that a byte is in, counted from 1."""
@@ -123,9 +135,13 @@ class Text:
         """Some bytes, or those that there are up to the end."""
         return _read(self._descriptor, start, min(length, self.size - start))
 
-    def between(self, first: int, last: int, most: int) -> bytes | None:
-        """The lines from one to another, both included; nothing if they take more bytes."""
-        start, end = self.start_of(first), self.start_of(last + 1)
+    def between(
+        self, first: int, last: int, most: int, near: tuple[Mark, Mark] | None = None
+    ) -> bytes | None:
+        """The lines from one to another, both included; nothing if they take more bytes. `near`
+        are lines in the neighbourhood of the first and of the last one."""
+        head, tail = near or (None, None)
+        start, end = self.start_of(first, head), self.start_of(last + 1, tail)
         return self.read(start, end - start) if end - start <= most else None
 
     def pieces(self, start: int = 0, end: int | None = None) -> Iterator[Piece]:
@@ -142,6 +158,27 @@ class Text:
             yield Piece(start, data, whole)
             start += whole
             length = PIECE
+
+    def _behind(self, line: int, near: Mark) -> int | None:
+        """The byte at which a line begins, if that is not far behind the beginning of another."""
+        place = 0
+        data = self.read(near.byte, NEAR) if line > near.line else b""
+        for _ in range(line - near.line):
+            place = data.find(b"\n", place) + 1
+            if not place:
+                return None
+        return near.byte + place
+
+    def _before(self, line: int, near: Mark) -> int | None:
+        """The byte at which a line begins, if that is not far before the beginning of another."""
+        start = max(0, near.byte - NEAR)
+        data = self.read(start, near.byte - start)
+        place = len(data) - 1
+        for _ in range(near.line - line):
+            place = data.rfind(b"\n", 0, place)
+            if place < 0:
+                return None
+        return start + place + 1
 
 
 class Texts:
@@ -214,6 +251,19 @@ class Texts:
             while len(self._indexes) > MOST_INDEXED:
                 self._indexes.popitem(last=False)
         return index
+
+
+def _behind_end(data: bytes, line: int) -> int:
+    """The place behind the end of a line, counted from 1."""
+    first, last = 0, len(data)
+    while last - first > 1:
+        middle = (first + last) // 2
+        ends = data.count(b"\n", first, middle)
+        if ends < line:
+            first, line = middle, line - ends
+        else:
+            last = middle
+    return last
 
 
 def breathe() -> None:

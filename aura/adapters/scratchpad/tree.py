@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from aura.adapters.patterns import Expression, in_lines, literal
 from aura.adapters.scratchpad.paths import Step
 from aura.adapters.scratchpad.refusals import ToolFailed, changed
 from aura.adapters.scratchpad.text import Piece, Text, breathe
@@ -42,6 +43,11 @@ USUAL_KEY = 256
 """Bytes of a line that are read to learn its key, unless that takes more."""
 
 CLOSING = {b"{": b"}", b"[": b"]"}
+
+ESCAPE = r"\\(?:u00[2-7]|/)"
+ANY_ESCAPE = r"\\"
+"""Regular expressions for what a sign of ASCII may be written as: the second one also for those
+that have to be."""
 
 _KEY = re.compile(rb'"((?:[^"\\]|\\.)*+)": (.)', re.DOTALL)
 
@@ -128,19 +134,22 @@ class Tree:
         With a `word` only those in whose text it is, and those that may have it written in another
         way."""
         starts = self._members(node).starts
+        narrow = None if word is None else Narrow(word)
         indent = 2 * node.depth + 2
         while first < last:
             stop = bisect_left(starts, starts[first] + BATCH, first + 1, last)
             end = starts[stop] if stop < len(starts) else node.end - 2 * node.depth
             base = starts[first]
             data = self._text.read(base, end - base)
-            for number in _numbers(data, starts, first, stop, word):
+            numbers = range(first, stop)
+            for number in numbers if narrow is None else narrow.within(data, starts, numbers):
                 begin = starts[number] - base + indent
                 until = starts[number + 1] - base if number + 1 < stop else end - base
                 if begin >= until - 2:
                     raise changed()
                 yield number, data[begin : until - 2]
-            breathe()
+            if narrow is None:  # else others can run while the word is searched for
+                breathe()
             first = stop
 
     def raw(self, node: Node) -> bytes:
@@ -245,19 +254,34 @@ class _Scan:
         return data.find(b"\n", value)
 
 
-def _numbers(
-    data: bytes, starts: array[int], first: int, stop: int, word: bytes | None
-) -> Iterable[int]:
-    """Which elements of a part of a list may have a word in them."""
-    if word is None or b"\\" in data:
-        return range(first, stop)
-    found: dict[int, None] = {}
-    place = 0
-    while (place := data.find(word, place)) >= 0:
-        number = bisect_right(starts, starts[first] + place, first, stop) - 1
-        found[number] = None
-        place = starts[number + 1] - starts[first] if number + 1 < stop else len(data)
-    return found
+class Narrow:
+    """The search for elements that have a word in their text, or may have it in it written in
+    another way."""
+
+    def __init__(self, word: bytes) -> None:
+        self._word = literal(word)
+        escapes = ANY_ESCAPE if any(sign in word for sign in (b'"', b"\\")) else ESCAPE
+        self._escape = in_lines(escapes)[0]
+
+    def within(self, data: bytes, starts: array[int], numbers: range) -> Iterable[int]:
+        """Which elements of a part of a list they are."""
+        found = set(_having(self._word, data, starts, numbers))
+        if b"\\" in data:
+            found.update(_having(self._escape, data, starts, numbers))
+        return sorted(found)
+
+
+def _having(
+    expression: Expression, data: bytes, starts: array[int], numbers: range
+) -> Iterator[int]:
+    """The elements in whose text there is a match."""
+    base, place, end = starts[numbers.start], 0, len(data)
+    while (match := expression.search(data, place, end)) is not None:
+        number = bisect_right(starts, base + match.span()[0], numbers.start, numbers.stop) - 1
+        yield number
+        if number + 1 == numbers.stop:
+            return
+        place = starts[number + 1] - base
 
 
 def _kind(first: bytes) -> Kind:
