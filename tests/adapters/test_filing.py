@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from aura.adapters.scratchpad.filing import Filed, Full, file_away
 from aura.adapters.scratchpad.formats import laid_out
-from aura.adapters.scratchpad.writing import LARGE, filed_away
+from aura.adapters.scratchpad.writing import LARGE, filer
 from tests.support.eventually import eventually
 from tests.support.shelves import Shelf, numbered_lines, shelf
 
@@ -181,7 +181,8 @@ def large() -> bytes:
 async def filed_in(root: Path, data: bytes, room: int | None = None) -> Filed:
     directory = os.open(root, os.O_RDONLY)
     try:
-        return await filed_away(directory, "kept", data, room)
+        async with filer(directory, len(data)) as file:
+            return await file("kept", data, room)
     finally:
         os.close(directory)
 

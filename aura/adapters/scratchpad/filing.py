@@ -1,7 +1,7 @@
 """Putting the text of a result into files: the result itself, and companions for long texts in it.
 
 Runs as a program, too: formatting and searching a large text would keep the whole process from
-doing anything else. So it imports nothing of ours but its neighbour `formats`.
+doing anything else. So it imports nothing of ours but its neighbours `formats` and `survey`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from typing import Self
 
-if __name__ == "__main__":  # nobody has said where its neighbour and msgspec are
-    sys.path[:0] = [str(Path(__file__).parent), sys.argv[4]]
+if __name__ == "__main__":  # nobody has said where its neighbours and msgspec are
+    sys.path[:0] = [str(Path(__file__).parent), sys.argv[3]]
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment] # half of the start
     from formats import (  # type: ignore[import-not-found]
         EXTENSIONS,
         Format,
@@ -22,6 +25,7 @@ if __name__ == "__main__":  # nobody has said where its neighbour and msgspec ar
         laid_out,
         pretty_json,
     )
+    from survey import Survey, surveyed  # type: ignore[import-not-found]
 else:
     from aura.adapters.scratchpad.formats import (
         EXTENSIONS,
@@ -30,6 +34,7 @@ else:
         laid_out,
         pretty_json,
     )
+    from aura.adapters.scratchpad.survey import Survey, surveyed
 
 import msgspec
 
@@ -37,6 +42,8 @@ SHORTEST_COMPANION = 10
 """Lines that a text in JSON must have to get a file of its own."""
 
 MOST_COMPANIONS = 16
+
+TO_WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
 
 FULL = 200
 """The exit status of the program when there is not enough room for the files."""
@@ -56,14 +63,29 @@ class Companion(msgspec.Struct, frozen=True):
 
 
 class Filed(msgspec.Struct, frozen=True):
-    """The file of a result. `size` counts bytes, those of companions included."""
+    """The file of a result. `size` counts bytes, those of companions included; `survey` says where
+    things are in the file."""
 
     file: str
-    lines: int
     size: int
     format: Format
+    survey: Survey
     records: int | None = None
     companions: tuple[Companion, ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """How many it has."""
+        lines: int = self.survey.lines
+        return lines
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What the program is to do: the name without its extension, and how many bytes there is room
+    for, if that is limited."""
+
+    base: str
+    room: int | None
 
 
 class Full(Exception):
@@ -77,46 +99,74 @@ def file_away(directory: int, base: str, data: bytes, room: int | None) -> Filed
     Raises `Full` and `OSError`; then nothing is left of it.
     """
     laid = laid_out(data)
-    texts = list(_companions(laid.data, base)) if laid.format == "json" else []
-    size = len(laid.data) + sum(len(text) for _, text in texts)
+    size = len(laid.data)
     if room is not None and size > room:
         raise Full
     name = f"{base}.{EXTENSIONS[laid.format]}"
-    written: list[str] = []
-    try:
-        for companion, text in texts:
-            written.append(companion.file)
-            write(directory, companion.file, text)
-        written.append(name)
-        write(directory, name, laid.data)
-    except BaseException:
-        for each in written:
-            discard(directory, each)
-        raise
-    return Filed(
-        name,
-        lines_of(laid.data),
-        size,
-        laid.format,
-        laid.records,
-        tuple(companion for companion, _ in texts),
-    )
+    with Writing(directory, laid.data) as writing:
+        texts = list(_companions(laid.data, base)) if laid.format == "json" else []
+        size += sum(len(text) for _, text in texts)
+        if room is not None and size > room:
+            raise Full
+        survey = surveyed(laid.data, is_json=laid.format == "json")
+        written: list[str] = []
+        try:
+            for companion, text in texts:
+                written.append(companion.file)
+                write(directory, companion.file, text)
+            writing.end(name)
+        except BaseException:
+            for each in written:
+                discard(directory, each)
+            raise
+    companions = tuple(companion for companion, _ in texts)
+    return Filed(name, size, laid.format, survey, laid.records, companions)
 
 
 def write(directory: int, name: str, data: bytes) -> None:
     """Write a file whole or not at all: nobody sees it before it is complete."""
-    beginning = f".{os.urandom(8).hex()}.part"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-    descriptor = os.open(beginning, flags, 0o600, dir_fd=directory)
-    try:
-        with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
-        os.rename(beginning, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except BaseException:
-        discard(directory, beginning)
-        raise
+    with Writing(directory, data) as writing:
+        writing.end(name)
+
+
+class Writing(Thread):
+    """The content of a file on its way to the disk while others do something else. It gets its
+    name at the end; without one nothing is left of it."""
+
+    def __init__(self, directory: int, data: bytes) -> None:
+        super().__init__(daemon=True)
+        self._directory = directory
+        self._data = data
+        self._beginning = f".{os.urandom(8).hex()}.part"
+        self._failure: OSError | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to write."""
+        self.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Leave nothing without a name."""
+        self.join()
+        discard(self._directory, self._beginning)
+
+    def end(self, name: str) -> None:
+        """Give it its name. Raises `OSError` if it could not be written."""
+        self.join()
+        if self._failure is not None:
+            raise self._failure
+        os.rename(self._beginning, name, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+
+    def run(self) -> None:
+        """Write it, as a thread."""
+        try:
+            descriptor = os.open(self._beginning, TO_WRITE, 0o600, dir_fd=self._directory)
+            with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor
+                rest = memoryview(self._data)
+                while rest:
+                    rest = rest[file.write(rest) :]
+        except OSError as error:
+            self._failure = error
 
 
 def discard(directory: int, name: str) -> None:
@@ -210,18 +260,25 @@ def _slug(path: str, taken: set[str]) -> str:
 
 
 def main() -> int:
-    """File away what standard input has, as the arguments say; tell on standard output."""
-    directory, base, room = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    data = sys.stdin.buffer.read()
+    """File away a text as the order on standard input says, once there is one; the answer goes to
+    standard output. The arguments are descriptors of the directory and of the text."""
+    order = sys.stdin.buffer.read()
+    if not order:
+        return 0
+    wanted = msgspec.json.decode(order, type=Order)
+    with open(int(sys.argv[2]), "rb", buffering=0) as source:  # noqa: PTH123 - a descriptor
+        source.seek(0)
+        data = source.read()
     try:
-        filed = file_away(directory, base, data, room if room >= 0 else None)
+        filed = file_away(int(sys.argv[1]), wanted.base, data, wanted.room)
     except Full:
         return FULL
     except OSError as error:
         return error.errno or 1
-    sys.stdout.buffer.write(msgspec.json.encode(filed))
+    sys.stdout.buffer.write(msgspec.msgpack.encode(filed))
+    sys.stdout.buffer.flush()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # nothing is left to be tidied up, which would take as long as there is memory

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from aura.adapters.patterns import Expression, in_lines
 from aura.adapters.scratchpad.extract import Advice, Counter, Extract, lines_of
 from aura.adapters.scratchpad.refusals import ToolFailed
-from aura.adapters.scratchpad.text import BLOCK, Mark, Text
+from aura.adapters.scratchpad.survey import BLOCK
+from aura.adapters.scratchpad.text import Mark, Text
 
 LONGEST_PATTERN = 1024
 """Bytes."""
@@ -145,17 +146,17 @@ def _cut(line: bytes, start: int, end: int) -> str | None:
 
 def _regions(matches: Sequence[Match], context: int, lines: int) -> Iterator[Region]:
     """The lines around matches; what touches is one region."""
-    region: Region | None = None
+    head = tail = matches[0]
     for match in matches:
-        begin, end = max(1, match.line - context), min(lines, match.line + context)
-        if region is not None and begin <= region.last + 1:
-            region = region._replace(last=end, tail=match)
-            continue
-        if region is not None:
-            yield region
-        region = Region(begin, end, match, match)
-    if region is not None:
-        yield region
+        if match.line - context > tail.line + context + 1:
+            yield _region(head, tail, context, lines)
+            head = match
+        tail = match
+    yield _region(head, tail, context, lines)
+
+
+def _region(head: Match, tail: Match, context: int, lines: int) -> Region:
+    return Region(max(1, head.line - context), min(lines, tail.line + context), head, tail)
 
 
 def _collected(

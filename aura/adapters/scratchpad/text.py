@@ -19,9 +19,7 @@ from typing import NamedTuple
 
 from aura.adapters.scratchpad.handle import Handle
 from aura.adapters.scratchpad.refusals import ToolFailed
-
-BLOCK = 16 * 1024
-"""Bytes between two entries of the index."""
+from aura.adapters.scratchpad.survey import BLOCK, Members, Survey
 
 PIECE = 1024 * 1024
 """Bytes that are read and searched at once: what searches them lets nobody else run meanwhile."""
@@ -65,22 +63,38 @@ class Piece(NamedTuple):
 
 
 class Index:
-    """How many lines end up to each block of a file, and what was found out about its parts."""
+    """How many lines end up to each block of a file, the members of containers by the byte at
+    which these begin, and what else was found out about its parts."""
 
-    def __init__(self, descriptor: int, version: Version) -> None:
+    def __init__(self, version: Version, lines: int, ends: array[int]) -> None:
         self.version = version
+        self.lines = lines
+        self.ends = ends[-1] if ends else 0
+        self.members: dict[int, Members] = {}
         self.known: dict[tuple[object, ...], object] = {}
-        self._ends = array("Q")
-        ends, last = 0, b"\n"
+        self._ends = ends
+
+    @staticmethod
+    def read(descriptor: int, version: Version) -> Index:
+        """That of a file of which nothing is known."""
+        ends, ended, last = array("Q"), 0, b"\n"
         for start in range(0, version.size, PIECE):
             data = _read(descriptor, start, min(PIECE, version.size - start))
             last = data[-1:]
             for block in range(0, len(data), BLOCK):
-                ends += data.count(b"\n", block, block + BLOCK)
-                self._ends.append(ends)
+                ended += data.count(b"\n", block, block + BLOCK)
+                ends.append(ended)
             breathe()
-        self.ends = ends
-        self.lines = ends + (last != b"\n")
+        return Index(version, ended + (last != b"\n"), ends)
+
+    @staticmethod
+    def of(version: Version, survey: Survey) -> Index:
+        """That of a file that was surveyed before it was written."""
+        index = Index(version, survey.lines, survey.ends_of_blocks())
+        index.members.update(
+            (start, packed.members()) for start, packed in survey.containers.items()
+        )
+        return index
 
     def block_of(self, line: int) -> tuple[int, int]:
         """The block in which so many lines have ended, and how many have before it."""
@@ -191,8 +205,9 @@ class Texts:
         self._lock = Lock()
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Text]:
-        """A file for the time of the block. Raises `ToolFailed` and `OSError`.
+    def open(self, name: str, survey: Survey | None = None) -> Iterator[Text]:
+        """A file for the time of the block; one that was just surveyed need not be indexed. Raises
+        `ToolFailed` and `OSError`.
 
         Only names that are in the directory itself, and no links: so nothing has to be checked
         that could be different a moment later.
@@ -203,7 +218,7 @@ class Texts:
             if not stat.S_ISREG(info.st_mode):
                 raise ToolFailed(f"{name!r} is not a file.")
             version = Version(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
-            yield Text(name, descriptor, self._index(descriptor, version))
+            yield Text(name, descriptor, self._index(descriptor, version, survey))
         finally:
             os.close(descriptor)
 
@@ -242,10 +257,12 @@ class Texts:
             raise ToolFailed("The name of the file is not valid Unicode.") from None
         return plain
 
-    def _index(self, descriptor: int, version: Version) -> Index:
+    def _index(self, descriptor: int, version: Version, survey: Survey | None) -> Index:
         with self._lock:
             index = self._indexes.pop(version, None)
-        index = index or Index(descriptor, version)
+        if index is None and survey is not None and survey.size == version.size:
+            index = Index.of(version, survey)
+        index = index or Index.read(descriptor, version)
         with self._lock:
             self._indexes[version] = index
             while len(self._indexes) > MOST_INDEXED:

@@ -12,11 +12,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-import msgspec
-
 from aura.adapters.patterns import Expression, in_lines, literal
 from aura.adapters.scratchpad.paths import Step
 from aura.adapters.scratchpad.refusals import ToolFailed, changed
+from aura.adapters.scratchpad.survey import KEY, WORTH_KEEPING, Members, decoded
 from aura.adapters.scratchpad.text import Piece, Text, breathe
 
 Kind: TypeAlias = Literal["object", "array", "string", "number", "bool", "null"]
@@ -29,9 +28,6 @@ KINDS: dict[int, Kind] = {
     ord("f"): "bool",
     ord("n"): "null",
 }
-
-WORTH_KEEPING = 64 * 1024
-"""Bytes of a container whose members are remembered."""
 
 BATCH = 2 * 1024 * 1024
 """Bytes of elements that are read at once."""
@@ -49,8 +45,6 @@ ANY_ESCAPE = r"\\"
 """Regular expressions for what a sign of ASCII may be written as: the second one also for those
 that have to be."""
 
-_KEY = re.compile(rb'"((?:[^"\\]|\\.)*+)": (.)', re.DOTALL)
-
 
 class Node(NamedTuple):
     """A value: the bytes that it is written in, how deep it is, what it is, and its key in an
@@ -66,14 +60,6 @@ class Node(NamedTuple):
     def size(self) -> int:
         """The length of its JSON text in bytes, indentation included."""
         return self.end - self.start
-
-
-class Members(NamedTuple):
-    """Where the lines of the members of a container begin, and for an object the number of the
-    last one under each key."""
-
-    starts: array[int]
-    numbers: dict[str, int]
 
 
 NO_MEMBERS = Members(array("Q"), {})
@@ -178,13 +164,13 @@ class Tree:
         end = parent.end - 2 * parent.depth - 2 if last else starts[number + 1] - 2
         if parent.kind == "array":
             return Node(start, end, parent.depth + 1, _kind(self._text.read(start, 1)))
-        match = _KEY.match(self._text.read(start, min(USUAL_KEY, end - start)))
+        match = KEY.match(self._text.read(start, min(USUAL_KEY, end - start)))
         if match is None:
-            match = _KEY.match(self._text.read(start, end - start))
+            match = KEY.match(self._text.read(start, end - start))
         if match is None:
             raise changed()
         value = start + match.end() - 1
-        return Node(value, end, parent.depth + 1, _kind(match[2]), _decoded(match[1]))
+        return Node(value, end, parent.depth + 1, _kind(match[2]), decoded(match[1]))
 
     def _members(self, node: Node) -> Members:
         """What is in a container; of a large one it is remembered."""
@@ -192,10 +178,10 @@ class Tree:
             return NO_MEMBERS
         if node.size < WORTH_KEEPING:
             return self._scanned(node)
-        known = self._text.index.known
-        found = known.get(("members", node.start))
-        if not isinstance(found, Members):
-            found = known["members", node.start] = self._scanned(node)
+        known = self._text.index.members
+        found = known.get(node.start)
+        if found is None:
+            found = known[node.start] = self._scanned(node)
         return found
 
     def _scanned(self, node: Node) -> Members:
@@ -242,10 +228,10 @@ class _Scan:
     def _behind(self, data: bytes, value: int) -> int:
         """The end of a member's first line."""
         if self._keys:
-            match = _KEY.match(data, value)
+            match = KEY.match(data, value)
             if match is None:
                 raise changed()
-            self.numbers[_decoded(match[1])] = len(self.starts) - 1
+            self.numbers[decoded(match[1])] = len(self.starts) - 1
             value = match.end() - 1
         closing = self._closings.get(data[value : value + 1])
         if closing is not None and data.startswith(b"\n", value + 1):
@@ -286,9 +272,3 @@ def _having(
 
 def _kind(first: bytes) -> Kind:
     return KINDS.get(first[0], "number") if first else "null"
-
-
-def _decoded(key: bytes) -> str:
-    if b"\\" not in key:
-        return key.decode(errors="replace")
-    return msgspec.json.decode(b'"' + key + b'"', type=str)

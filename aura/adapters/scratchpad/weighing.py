@@ -31,18 +31,28 @@ class Tokens(Counter, Protocol):
 
 
 class Weighed(NamedTuple):
-    """A result: its tokens, whether they were all counted, and, if it has to go, what is kept."""
+    """A result that has to go: its tokens, whether they were all counted, and what is kept."""
 
     tokens: int
     exact: bool
-    data: bytes | None = None
-    digest: str = ""
+    data: bytes
+    digest: str
+
+    @property
+    def words(self) -> str:
+        """How many tokens there are, for the model."""
+        return f"{self.tokens:,}" if self.exact else f"about {self.tokens:,}"
 
 
-def weighed(counter: Tokens, text: str, bound: int | None) -> Weighed:
-    """Whether a result has as many tokens as it may not have."""
-    if bound is None or not counter.exceeds(text, bound - 1):
-        return Weighed(*counter.estimate(text))
+def light(counter: Tokens, text: str, bound: int | None) -> int | None:
+    """The tokens of a result, unless they are as many as it may not have."""
+    if bound is not None and counter.exceeds(text, bound - 1):
+        return None
+    return counter.estimate(text)[0]
+
+
+def weighed(counter: Tokens, text: str) -> Weighed:
+    """A result that is too large to stay."""
     tokens, exact = counter.estimate(text)
     data = text.encode("utf-8", "replace")
     return Weighed(tokens, exact, data, hashlib.blake2b(data, digest_size=4).hexdigest())
@@ -50,7 +60,7 @@ def weighed(counter: Tokens, text: str, bound: int | None) -> Weighed:
 
 def described(tool: str, filed: Filed, tokens: str, texts: Texts, counter: Tokens) -> str:
     """What the model reads instead: where the text is, and what it looks like."""
-    with texts.open(filed.file) as text:
+    with texts.open(filed.file, filed.survey) as text:
         shown = preview(text, filed.format, counter)
     return pointer(tool, filed, tokens, shown)
 
