@@ -17,12 +17,13 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from aura.adapters.scratchpad import filing
-from aura.adapters.scratchpad.filing import FULL, Filed, Full, Order, file_away
+from aura.adapters.scratchpad.filing import AT_ONCE, FULL, Filed, Full, Order, file_away
 
 LARGE = 512 * 1024
 """Characters from which on a text is formatted by a process of its own: it takes a while during
 which no other thread of the process that does it can run."""
+
+PROGRAM = Path(__file__).with_name("apart.py")
 
 ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
 """What that process gets to see of ours."""
@@ -81,11 +82,11 @@ class Apart:
         self.over = False
         self._alone = Lock()
         self._source = _nameless(directory)
-        libraries = str(Path(msgspec.__file__).parents[1])
         descriptors = (directory, self._source)
+        found_in = (PROGRAM.parent, Path(msgspec.__file__).parents[1])
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
-                [sys.executable, "-I", "-S", filing.__file__, *map(str, descriptors), libraries],
+                [sys.executable, "-I", "-S", PROGRAM, *map(str, descriptors), *found_in],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -101,7 +102,7 @@ class Apart:
         with self._alone:
             rest = memoryview(data)
             while rest:
-                rest = rest[os.write(self._source, rest) :]
+                rest = rest[os.write(self._source, rest[:AT_ONCE]) :]
             output, _ = self._process.communicate(msgspec.json.encode(order))
             self._close()
         code = self._process.returncode
