@@ -44,6 +44,20 @@ def parsed(body: str) -> Any:
     return json.loads("\n".join(numbered_lines(body)))
 
 
+@pytest.mark.parametrize(
+    ("value", "numbers"), [("a/b", [0, 1, 2]), ('q"', [4]), ("back\\s", [5]), ("plain", [6, 7])]
+)
+@pytest.mark.parametrize("operator", ["=", "~"])
+def test_a_condition_finds_what_is_written_in_another_way(
+    shelved: Shelf, value: str, numbers: list[int], operator: str
+) -> None:
+    written = [r"a/b", r"a\/b", r"a\u002fb", r"x\ny", r"q\"", r"back\\s", r"\u0070lain", "plain"]
+    text = ", ".join(f'{{"n": "{each}"}}' for each in written)
+    asked = {"path": "$", "fields": "n", "where": f"n{operator}{value}"}
+    rows = json.loads(shelved.look("iterate_over", file=shelved.keep(f"[{text}]").file, **asked))
+    assert [row["_index"] for row in rows] == numbers
+
+
 @settings(max_examples=60, deadline=None)
 @given(document=DOCUMENTS)
 def test_every_path_leads_to_its_value(document: Any) -> None:

@@ -62,14 +62,15 @@ class Survey(msgspec.Struct, frozen=True):
         return _unpacked(self.ends)
 
 
-def surveyed(data: bytes, *, is_json: bool) -> Survey:
-    """Look through a text; JSON has to be pretty-printed with two blanks of indentation."""
+def surveyed(data: bytes, *, is_json: bool, least: int = WORTH_KEEPING) -> Survey:
+    """Look through a text; JSON has to be pretty-printed with two blanks of indentation, and its
+    containers are worth it from so many bytes on."""
     ends, ended = array("Q"), 0
     for block in range(0, len(data), BLOCK):
         ended += data.count(b"\n", block, block + BLOCK)
         ends.append(ended)
     lines = ended + (bool(data) and not data.endswith(b"\n"))
-    containers = _Walk(data).containers() if is_json else {}
+    containers = _Walk(data, least).containers() if is_json else {}
     return Survey(len(data), lines, ends.tobytes(), containers)
 
 
@@ -90,8 +91,9 @@ class _Walk:
     """The way through a document from its first byte to its last, which is passed only once: the
     end of a container is behind the end of its last member."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, least: int) -> None:
         self._data = data
+        self._least = least
         self._found: dict[int, Packed] = {}
         self._entered = 0
 
@@ -122,7 +124,7 @@ class _Walk:
                     value = self._alike(value, margin, starts)
             line = data.find(b"\n", value) + 1
         end = line + 2 * depth + 1
-        if end - start >= WORTH_KEEPING:
+        if end - start >= self._least:
             self._found[start] = Packed(starts.tobytes(), numbers)
         return end
 

@@ -5,12 +5,8 @@ Files are read, not mapped: one that is cut short under our feet gives an error,
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-import time
-from array import array
-from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,28 +14,14 @@ from threading import Lock
 from typing import NamedTuple
 
 from aura.adapters.scratchpad.handle import Handle
+from aura.adapters.scratchpad.index import PIECE, Index, Version, read_from
 from aura.adapters.scratchpad.refusals import ToolFailed
-from aura.adapters.scratchpad.survey import BLOCK, Members, Survey
-
-PIECE = 1024 * 1024
-"""Bytes that are read and searched at once: what searches them lets nobody else run meanwhile."""
+from aura.adapters.scratchpad.survey import BLOCK, Survey
 
 MOST_INDEXED = 32
 """Files of a run whose indexes are kept."""
 
-BREATH = 0.00002
-"""Seconds."""
-
 TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
-
-
-class Version(NamedTuple):
-    """What tells that a file is no longer the one that was indexed."""
-
-    device: int
-    inode: int
-    size: int
-    modified: int
 
 
 NEAR = 4096
@@ -60,50 +42,6 @@ class Piece(NamedTuple):
     start: int
     data: bytes
     length: int
-
-
-class Index:
-    """How many lines end up to each block of a file, the members of containers by the byte at
-    which these begin, and what else was found out about its parts."""
-
-    def __init__(self, version: Version, lines: int, ends: array[int]) -> None:
-        self.version = version
-        self.lines = lines
-        self.ends = ends[-1] if ends else 0
-        self.members: dict[int, Members] = {}
-        self.known: dict[tuple[object, ...], object] = {}
-        self._ends = ends
-
-    @staticmethod
-    def read(descriptor: int, version: Version) -> Index:
-        """That of a file of which nothing is known."""
-        ends, ended, last = array("Q"), 0, b"\n"
-        for start in range(0, version.size, PIECE):
-            data = _read(descriptor, start, min(PIECE, version.size - start))
-            last = data[-1:]
-            for block in range(0, len(data), BLOCK):
-                ended += data.count(b"\n", block, block + BLOCK)
-                ends.append(ended)
-            breathe()
-        return Index(version, ended + (last != b"\n"), ends)
-
-    @staticmethod
-    def of(version: Version, survey: Survey) -> Index:
-        """That of a file that was surveyed before it was written."""
-        index = Index(version, survey.lines, survey.ends_of_blocks())
-        index.members.update(
-            (start, packed.members()) for start, packed in survey.containers.items()
-        )
-        return index
-
-    def block_of(self, line: int) -> tuple[int, int]:
-        """The block in which so many lines have ended, and how many have before it."""
-        block = bisect_left(self._ends, line)
-        return block, self._ends[block - 1] if block else 0
-
-    def ends_before(self, block: int) -> int:
-        """How many lines end before a block."""
-        return self._ends[block - 1] if block else 0
 
 
 class Text:
@@ -147,7 +85,7 @@ class Text:
 
     def read(self, start: int, length: int) -> bytes:
         """Some bytes, or those that there are up to the end."""
-        return _read(self._descriptor, start, min(length, self.size - start))
+        return read_from(self._descriptor, start, min(length, self.size - start))
 
     def between(
         self, first: int, last: int, most: int, near: tuple[Mark, Mark] | None = None
@@ -281,20 +219,3 @@ def _behind_end(data: bytes, line: int) -> int:
         else:
             last = middle
     return last
-
-
-def breathe() -> None:
-    """Let another thread have the interpreter. Reading gives it up, too, but for so short a moment
-    that one that reads again and again never lets go of it."""
-    time.sleep(BREATH)
-
-
-def _read(descriptor: int, start: int, length: int) -> bytes:
-    """Exactly so many bytes. Raises `OSError` (ESTALE) when the file has become shorter."""
-    data = os.pread(descriptor, length, start)
-    while len(data) < length:
-        more = os.pread(descriptor, length - len(data), start + len(data))
-        if not more:
-            raise OSError(errno.ESTALE, "the file changed while it was read")
-        data += more
-    return data

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from aura.adapters.patterns import Expression, in_lines, literal
+from aura.adapters.scratchpad.index import breathe
 from aura.adapters.scratchpad.paths import Step
 from aura.adapters.scratchpad.refusals import ToolFailed, changed
 from aura.adapters.scratchpad.survey import KEY, WORTH_KEEPING, Members, decoded
-from aura.adapters.scratchpad.text import Piece, Text, breathe
+from aura.adapters.scratchpad.text import Piece, Text
 
 Kind: TypeAlias = Literal["object", "array", "string", "number", "bool", "null"]
 

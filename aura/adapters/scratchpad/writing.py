@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import sys
@@ -28,6 +27,9 @@ PROGRAM = Path(__file__).with_name("apart.py")
 ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "LANG")
 """What that process gets to see of ours."""
 
+UNCAUGHT = 1
+"""The exit status of Python when an exception was not caught."""
+
 REAPING = 5.0
 """Seconds that a process gets to be gone once it was killed."""
 
@@ -45,7 +47,7 @@ async def filer(directory: int, size: int) -> AsyncGenerator[File, None]:
         yield partial(_here, directory)
         return
     try:
-        yield partial(_there, started)
+        yield partial(_there, started, directory)
     finally:
         if not started.over:
             started.kill()
@@ -65,10 +67,17 @@ async def _here(directory: int, base: str, data: bytes, room: int | None) -> Fil
     return await anyio.to_thread.run_sync(partial(file_away, directory, base, data, room))
 
 
-async def _there(apart: Apart, base: str, data: bytes, room: int | None) -> Filed:
-    # Abandoned when the run ends: the process is killed then, and with it the wait is over.
+async def _there(apart: Apart, directory: int, base: str, data: bytes, room: int | None) -> Filed:
     work = partial(apart.file, Order(base, room), data)
-    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+    try:
+        # Abandoned when the run ends: the process is killed then, and with it the wait is over.
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+    except Died:
+        return await _here(directory, base, data, room)
+
+
+class Died(Exception):
+    """Raised when a process ended without saying anything."""
 
 
 class Apart:
@@ -98,7 +107,7 @@ class Apart:
             raise
 
     def file(self, order: Order, data: bytes) -> Filed:
-        """Have a text filed away. Raises `Full` and `OSError`."""
+        """Have a text filed away. Raises `Full`, `OSError` and `Died`."""
         with self._alone:
             rest = memoryview(data)
             while rest:
@@ -108,9 +117,10 @@ class Apart:
         code = self._process.returncode
         if code == FULL:
             raise Full
+        if code < 0 or code == UNCAUGHT:
+            raise Died
         if code:
-            number = code if code > 1 else errno.EIO  # 1 is an error of Python's, less a signal
-            raise OSError(number, os.strerror(number))
+            raise OSError(code, os.strerror(code))
         return msgspec.msgpack.decode(output, type=Filed)
 
     def kill(self) -> None:
