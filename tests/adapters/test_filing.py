@@ -189,7 +189,7 @@ async def filed_in(root: Path, data: bytes, room: int | None = None) -> Filed:
     directory = os.open(root, os.O_RDONLY)
     try:
         async with filer(directory, len(data)) as file:
-            return await file("kept", data, room)
+            return await file("kept", [data[:7], data[7:]], room)
     finally:
         os.close(directory)
 
@@ -219,7 +219,7 @@ def test_a_process_that_dies_loses_nothing(tmp_path: Path) -> None:
         async with filer(directory, LARGE) as file:
             [child] = [each for each in psutil.Process().children() if each not in before]
             child.kill()
-            return await file("kept", large(), None)
+            return await file("kept", [large()], None)
 
     with TemporaryDirectory() as other, shelf(Path(other)) as here:
         expected = here.keep(large())

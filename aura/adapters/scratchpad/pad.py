@@ -217,9 +217,9 @@ class Pad:
             with handle.lent() as directory:
                 async with filer(directory, len(text)) as file:
                     found = await anyio.to_thread.run_sync(weighed, counter, text)
-                    room = await anyio.to_thread.run_sync(place.room, GROWTH * len(found.data))
+                    room = await anyio.to_thread.run_sync(place.room, GROWTH * found.size)
                     base = f"{self._prefix}-{call.tool_name}-0-{found.digest}"
-                    filed = await file(base, found.data, room)
+                    filed = await file(base, found.pieces, room)
             place.added(filed.size)
             texts = await self.texts()
             shown = await anyio.to_thread.run_sync(

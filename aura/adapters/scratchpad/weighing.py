@@ -17,6 +17,9 @@ from aura.adapters.scratchpad.refusals import ToolFailed
 from aura.adapters.scratchpad.text import Texts
 from aura.pipeline.ports import Prompt
 
+PIECE = 256 * 1024
+"""Characters that are encoded at once: nobody else can run meanwhile."""
+
 
 class Tokens(Counter, Protocol):
     """Counts, and says roughly how many there are in a large text without counting them all."""
@@ -31,12 +34,18 @@ class Tokens(Counter, Protocol):
 
 
 class Weighed(NamedTuple):
-    """A result that has to go: its tokens, whether they were all counted, and what is kept."""
+    """A result that has to go: its tokens, whether they were all counted, and what is kept, in
+    pieces."""
 
     tokens: int
     exact: bool
-    data: bytes
+    pieces: list[bytes]
     digest: str
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(map(len, self.pieces))
 
     @property
     def words(self) -> str:
@@ -54,8 +63,12 @@ def light(counter: Tokens, text: str, bound: int | None) -> int | None:
 def weighed(counter: Tokens, text: str) -> Weighed:
     """A result that is too large to stay."""
     tokens, exact = counter.estimate(text)
-    data = text.encode("utf-8", "replace")
-    return Weighed(tokens, exact, data, hashlib.blake2b(data, digest_size=4).hexdigest())
+    pieces: list[bytes] = []
+    digest = hashlib.blake2b(digest_size=4)
+    for start in range(0, len(text), PIECE):
+        pieces.append(text[start : start + PIECE].encode("utf-8", "replace"))
+        digest.update(pieces[-1])  # others can run meanwhile
+    return Weighed(tokens, exact, pieces, digest.hexdigest())
 
 
 def described(tool: str, filed: Filed, tokens: str, texts: Texts, counter: Tokens) -> str:

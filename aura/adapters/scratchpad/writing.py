@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -33,9 +33,9 @@ UNCAUGHT = 1
 REAPING = 5.0
 """Seconds that a process gets to be gone once it was killed."""
 
-File: TypeAlias = Callable[[str, bytes, int | None], Awaitable[Filed]]
-"""Writes a text and its companions, given their base name, the text, and how many bytes there is
-room for. Raises `Full` and `OSError`."""
+File: TypeAlias = Callable[[str, Sequence[bytes], int | None], Awaitable[Filed]]
+"""Writes a text and its companions, given their base name, the text in pieces, and how many bytes
+there is room for. Raises `Full` and `OSError`."""
 
 
 @asynccontextmanager
@@ -63,17 +63,21 @@ async def _started(directory: int) -> Apart | None:
         return None
 
 
-async def _here(directory: int, base: str, data: bytes, room: int | None) -> Filed:
-    return await anyio.to_thread.run_sync(partial(file_away, directory, base, data, room))
+async def _here(directory: int, base: str, pieces: Sequence[bytes], room: int | None) -> Filed:
+    return await anyio.to_thread.run_sync(
+        partial(file_away, directory, base, b"".join(pieces), room)
+    )
 
 
-async def _there(apart: Apart, directory: int, base: str, data: bytes, room: int | None) -> Filed:
-    work = partial(apart.file, Order(base, room), data)
+async def _there(
+    apart: Apart, directory: int, base: str, pieces: Sequence[bytes], room: int | None
+) -> Filed:
+    work = partial(apart.file, Order(base, room), pieces)
     try:
         # Abandoned when the run ends: the process is killed then, and with it the wait is over.
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
     except Died:
-        return await _here(directory, base, data, room)
+        return await _here(directory, base, pieces, room)
 
 
 class Died(Exception):
@@ -106,12 +110,13 @@ class Apart:
             os.close(self._source)
             raise
 
-    def file(self, order: Order, data: bytes) -> Filed:
+    def file(self, order: Order, pieces: Sequence[bytes]) -> Filed:
         """Have a text filed away. Raises `Full`, `OSError` and `Died`."""
         with self._alone:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._source, rest[:AT_ONCE]) :]
+            for piece in pieces:
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[os.write(self._source, rest[:AT_ONCE]) :]
             output, _ = self._process.communicate(msgspec.json.encode(order))
             self._close()
         code = self._process.returncode
