@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura.adapters.scratchpad.budget import Budget
+from aura.adapters.scratchpad.search import MOST_TOKENS, grep
 from aura.adapters.tokens import counter
 from tests.support.documents import KEYS, SCALARS
 from tests.support.shelves import Shelf, numbered_lines, shelf
@@ -119,6 +121,46 @@ def test_grep_gives_each_match_with_its_surroundings(lines: list[str], context: 
             for first, last in regions
         )
         assert shelved.look("grep", **asked) == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 3000), min_size=40, max_size=120),
+    matching=st.sets(st.integers(0, 119), min_size=1),
+    context=st.integers(0, 3),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_regions_of_a_file_of_many_blocks(
+    lengths: list[int], matching: set[int], context: int, end: str
+) -> None:
+    lines = ["x" * length + "needle" * (at in matching) for at, length in enumerate(lengths)]
+    with TemporaryDirectory() as root, shelf(Path(root), per_call=10**6) as shelved:
+        (Path(root) / "text.txt").write_text("".join(f"{line}{end}" for line in lines), newline="")
+        asked = {"file": "text.txt", "pattern": "needle", "context": context}
+        shown = shelved.outcome("grep", **asked).text.rpartition("\n--- scratchpad grep: ")[0]
+    regions = shown.split("\n---\n") if shown else []
+    numbers = [
+        [int(line[1:].partition("\t")[0]) for line in region.split("\n")] for region in regions
+    ]
+    expected = naive(lines, "needle", context)
+    assert numbers == [list(range(first, last + 1)) for first, last in expected]
+    for region, (first, last) in zip(regions, expected, strict=True):
+        assert numbered_lines(region) == lines[first - 1 : last]
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    words=st.lists(st.sampled_from(["a", "(x))", "naïve ", "  ", "1234", "\t-"]), min_size=1),
+    copies=st.integers(1, 6000),
+)
+def test_grep_says_how_many_tokens_it_gives(words: list[str], copies: int) -> None:
+    tokens = counter("openai", "gpt-4o")
+    with TemporaryDirectory() as root, shelf(Path(root)) as shelved:
+        (Path(root) / "text.txt").write_text("".join(f"{' '.join(words)}\n-\n" * copies))
+        with shelved.open("text.txt") as text:
+            extract = grep(text, re.escape(words[0]), 0, counter=tokens)
+    assert extract.tokens == tokens.count(f"{extract.body}\n")
+    assert extract.tokens < MOST_TOKENS + 100
 
 
 def test_a_pattern_that_is_none_is_a_text(shelved: Shelf) -> None:

@@ -44,6 +44,38 @@ def parsed(body: str) -> Any:
     return json.loads("\n".join(numbered_lines(body)))
 
 
+@pytest.mark.parametrize(
+    ("value", "numbers"), [("a/b", [0, 1, 2]), ('q"', [4]), ("back\\s", [5]), ("plain", [6, 7])]
+)
+@pytest.mark.parametrize("operator", ["=", "~"])
+def test_a_condition_finds_what_is_written_in_another_way(
+    shelved: Shelf, value: str, numbers: list[int], operator: str
+) -> None:
+    written = [r"a/b", r"a\/b", r"a\u002fb", r"x\ny", r"q\"", r"back\\s", r"\u0070lain", "plain"]
+    text = ", ".join(f'{{"n": "{each}"}}' for each in written)
+    asked = {"path": "$", "fields": "n", "where": f"n{operator}{value}"}
+    rows = json.loads(shelved.look("iterate_over", file=shelved.keep(f"[{text}]").file, **asked))
+    assert [row["_index"] for row in rows] == numbers
+
+
+def test_keys_are_counted_whatever_their_values_are(shelved: Shelf) -> None:
+    numbers = ["1", "-0", "1e400", "1" * 5000, "12345678901234567890.10"]
+    deep = "[" * 300 + "]" * 300
+    items = [f'{{"n": {number}, "m": {{"deep": {deep}}}}}' for number in numbers]
+    table = shelved.look("item_schema", file=shelved.keep(f"[{', '.join(items)}]").file, path="$")
+    rows = [row.split()[:3] for row in table.split("\n")[2:]]
+    assert rows == [["m", "object", "5/5"], ["m.deep", "array", "5/5"], ["n", "number", "5/5"]]
+
+
+def test_objects_of_many_shapes_are_counted(shelved: Shelf) -> None:
+    items = [
+        {f"k{bit:x}": number for bit in range(12) if number >> bit & 1} for number in range(4096)
+    ]
+    table = shelved.look("item_schema", file=shelved.keep(items).file, path="$")
+    rows = [row.split() for row in table.split("\n")[2:]]
+    assert rows == [[f"k{bit:x}", "number", "2048/4096", "items"] for bit in range(12)]
+
+
 @settings(max_examples=60, deadline=None)
 @given(document=DOCUMENTS)
 def test_every_path_leads_to_its_value(document: Any) -> None:

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura.adapters.scratchpad.filing import Filed, Full, file_away
+from aura.adapters.scratchpad.filing import WINDOW, Filed, Full, file_away
 from aura.adapters.scratchpad.formats import laid_out
-from aura.adapters.scratchpad.writing import LARGE, filed_away
+from aura.adapters.scratchpad.writing import LARGE, filer
 from tests.support.eventually import eventually
 from tests.support.shelves import Shelf, numbered_lines, shelf
 
@@ -134,6 +134,13 @@ def test_long_texts_get_files_of_their_own(
     assert companion.lines == len(data.split("\n"))
 
 
+@pytest.mark.parametrize("before", [0, 1, WINDOW - 3, WINDOW - 2, WINDOW - 1, WINDOW, 9 * WINDOW])
+def test_the_first_line_break_can_be_far_behind_a_backslash(shelved: Shelf, before: int) -> None:
+    text = "\\t" + "x" * before + LONG.removeprefix("line 0")
+    [companion] = shelved.keep({"a": "\\t", "log": text}).companions
+    assert (shelved.root / companion.file).read_text() == text
+
+
 def test_short_texts_stay_where_they_are(shelved: Shelf) -> None:
     nine = "\n".join("x" * 9)
     assert shelved.keep({"a": nine, "b": "x" * 5000, "c": '"quoted"'}).companions == ()
@@ -181,7 +188,8 @@ def large() -> bytes:
 async def filed_in(root: Path, data: bytes, room: int | None = None) -> Filed:
     directory = os.open(root, os.O_RDONLY)
     try:
-        return await filed_away(directory, "kept", data, room)
+        async with filer(directory, len(data)) as file:
+            return await file("kept", [data[:7], data[7:]], room)
     finally:
         os.close(directory)
 
@@ -201,6 +209,37 @@ def test_a_process_of_its_own_does_the_same(tmp_path: Path) -> None:
 def test_a_process_of_its_own_says_that_there_is_no_room(tmp_path: Path) -> None:
     with pytest.raises(Full):
         anyio.run(filed_in, tmp_path, large(), LARGE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_dies_loses_nothing(tmp_path: Path) -> None:
+    before = psutil.Process().children()
+
+    async def bereaved(directory: int) -> Filed:
+        async with filer(directory, LARGE) as file:
+            [child] = [each for each in psutil.Process().children() if each not in before]
+            child.kill()
+            return await file("kept", [large()], None)
+
+    with TemporaryDirectory() as other, shelf(Path(other)) as here:
+        expected = here.keep(large())
+    directory = os.open(tmp_path, os.O_RDONLY)
+    assert anyio.run(bereaved, directory) == expected
+    os.close(directory)
+    assert len(list(tmp_path.iterdir())) == 4
+    assert psutil.Process().children() == before
+
+
+def test_a_process_that_is_not_needed_after_all_goes(tmp_path: Path) -> None:
+    async def unused(directory: int) -> None:
+        async with filer(directory, LARGE):
+            assert psutil.Process().children() != before
+
+    before = psutil.Process().children()
+    directory = os.open(tmp_path, os.O_RDONLY)
+    anyio.run(unused, directory)
+    os.close(directory)
+    assert psutil.Process().children() == before
     assert list(tmp_path.iterdir()) == []
 
 

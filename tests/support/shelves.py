@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from aura.adapters.scratchpad.budget import Budget, Window
 from aura.adapters.scratchpad.explore import exploring
 from aura.adapters.scratchpad.filing import Filed, file_away
 from aura.adapters.scratchpad.handle import Handle
-from aura.adapters.scratchpad.text import Texts
+from aura.adapters.scratchpad.survey import Survey
+from aura.adapters.scratchpad.text import Text, Texts
 from aura.adapters.tokens import Counter, counter
 from aura.events import ToolCalled
 from aura.pipeline.ports import Outcome, Tool
@@ -46,6 +47,10 @@ class Shelf:
     async def settled(self) -> Window:
         """The window."""
         return self.budget.window
+
+    def open(self, name: str, survey: Survey | None = None) -> AbstractContextManager[Text]:
+        """A file, of which the tools know then what its survey says."""
+        return self._texts.open(name, survey)
 
     def keep(self, data: bytes | str | object, base: str = "kept") -> Filed:
         """File a result away; what is no text is encoded as JSON first."""

@@ -104,12 +104,15 @@ class Explore:
             return Explored("", max(estimated, per_call + 1), oversized.advice)
         if extract.free:
             return Explored(extract.body, 0, extract.advice, free=True)
-        if counter.exceeds(extract.body, per_call):
-            return Explored("", counter.count(extract.body), extract.advice)
-        footed = self._footed(extract, counter, window)
-        return Explored(footed, counter.count(footed), extract.advice)
+        body = f"{extract.body}\n" if extract.body else ""
+        tokens = counter.count(body) if extract.tokens is None else extract.tokens
+        if tokens > per_call:
+            return Explored("", tokens, extract.advice)
+        # No token goes on behind a line break, so that the parts take as much as the whole.
+        footer = self._footer(extract, counter, window)
+        return Explored(body + footer, tokens + counter.count(footer), extract.advice)
 
-    def _footed(self, extract: Extract, counter: Counter, window: Window) -> str:
+    def _footer(self, extract: Extract, counter: Counter, window: Window) -> str:
         meta = {
             "lines": extract.lines,
             "estimated_tokens": counter.count(extract.plain),
@@ -118,11 +121,10 @@ class Explore:
                 f" {window.used} are used by the conversation and what was read so far"
             ),
         }
-        footer = (
+        return (
             f"--- scratchpad {self.spec.name}: {extract.shown} |"
             f" {msgspec.json.encode(meta).decode()} ---"
         )
-        return f"{extract.body}\n{footer}" if extract.body else footer
 
     def _too_large(self, found: Explored) -> Declined:
         """A piece that is not given, because of its own size or of what is left."""

@@ -35,6 +35,8 @@ class Extract:
     """A piece: `body` is what the model reads, `plain` the same without line numbers, `shown` says
     in the footer what it is, and `advice` is for when it is too large.
 
+    `tokens` are those of the body and a line break, if they were counted on the way.
+
     One that is `free` only says that nothing was found: it has no footer and costs nothing.
     """
 
@@ -43,6 +45,7 @@ class Extract:
     shown: str
     advice: Advice = Advice()
     free: bool = False
+    tokens: int | None = None
 
     @property
     def lines(self) -> int:

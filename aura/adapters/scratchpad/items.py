@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 
 from aura.adapters.scratchpad.extract import LONGEST_TOKEN, Advice, Extract, Oversized
+from aura.adapters.scratchpad.keys import JsonText, Keys, Raws
 from aura.adapters.scratchpad.lookup import find
 from aura.adapters.scratchpad.paths import Step, steps_of, written
 from aura.adapters.scratchpad.refusals import ToolFailed
 from aura.adapters.scratchpad.text import Text
-from aura.adapters.scratchpad.tree import KINDS, Node, Tree
-
-DEEPEST = 32
+from aura.adapters.scratchpad.tree import Node, Tree
 
 SMALLEST_WINDOW = 10
 """Items of a window that is suggested instead of one that is too large."""
@@ -26,40 +25,8 @@ LONGEST_VALUE = 5
 _AND = re.compile(r"\s+and\s+(?=[^=~]+(?:=|~))", re.IGNORECASE)
 _CONDITION = re.compile(r"(?P<field>.+?)\s*(?P<operator>!=|==?|~)(?P<value>.*)", re.DOTALL)
 
-JsonText: TypeAlias = bytes | msgspec.Raw
-Raws: TypeAlias = dict[str, msgspec.Raw]
-
 _members = msgspec.json.Decoder(Raws).decode
 _elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
-
-
-class Keys:
-    """The keys of many objects: of which types each is, and in how many it is there."""
-
-    def __init__(self) -> None:
-        self.types: dict[str, set[str]] = {}
-        self.present: dict[str, int] = {}
-        self.others: dict[str, int] = {}
-
-    def add(self, item: JsonText) -> None:
-        """Count one item; what is no object has only a type."""
-        kind = KINDS.get(memoryview(item)[0], "number")
-        if kind != "object":
-            self.others[kind] = self.others.get(kind, 0) + 1
-            return
-        self._add("", item, 1)
-
-    def _add(self, prefix: str, item: JsonText, depth: int) -> None:
-        for key, value in _members(item).items():
-            kind: str = KINDS.get(memoryview(value)[0], "number")
-            plain = key.isprintable() and "." not in key
-            name = prefix + (key if plain else msgspec.json.encode(key).decode())
-            if kind == "object" and depth >= DEEPEST:
-                name, kind = prefix + "<...truncated>", "...truncated"
-            self.types.setdefault(name, set()).add(kind)
-            self.present[name] = self.present.get(name, 0) + 1
-            if kind == "object":
-                self._add(name + ".", value, depth + 1)
 
 
 def item_schema(text: Text, path: str, offset: int, limit: int | None) -> Extract:
@@ -103,6 +70,7 @@ def _keys(text: Text, tree: Tree, node: Node, first: int, last: int) -> Keys:
         found = Keys()
         for _, item in tree.items(node, first, last):
             found.add(item)
+        found.settle()
         if not first and last == tree.count(node):
             known[name] = found
     return found

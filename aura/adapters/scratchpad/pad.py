@@ -27,11 +27,12 @@ from aura.adapters.scratchpad.weighing import (
     Tokens,
     Weighed,
     described,
+    light,
     reason,
     text_of,
     weighed,
 )
-from aura.adapters.scratchpad.writing import filed_away
+from aura.adapters.scratchpad.writing import filer
 from aura.events import MAIN, ScratchpadStored, ScratchpadUsage, ToolCompleted, TurnUsage
 from aura.pipeline.ports import Diverted, Home, Log, Prompt, Tool, ToolReply
 
@@ -180,11 +181,11 @@ class Pad:
         text = call.result or call.error or ""
         limit = self._limits.get(call.tool_name) if call.success else None
         bound = None if limit is None else min(limit, window.remaining + 1)
-        found = await anyio.to_thread.run_sync(partial(weighed, counter, text, bound))
-        if found.data is None:
-            self.budget.add(found.tokens)
+        tokens = await anyio.to_thread.run_sync(light, counter, text, bound)
+        if tokens is not None:
+            self.budget.add(tokens)
             return Diverted(call)
-        shown, stored = await self._kept(call, found, found.data, counter)
+        found, shown, stored = await self._kept(call, text, counter)
         self.budget.add(await anyio.to_thread.run_sync(counter.count, shown))
         if stored is not None:
             self._intercepted += found.tokens
@@ -197,46 +198,55 @@ class Pad:
         be explored."""
         counter, window = await self.counter(), await self.settled()
         bound = min(self.budget.per_call, window.remaining) + 1
-        found = await anyio.to_thread.run_sync(partial(weighed, counter, text, bound))
-        if found.data is None:
+        if await anyio.to_thread.run_sync(light, counter, text, bound) is not None:
             return text
         call = ToolCompleted(
             agent_id=self._agent_id, tool_id="", tool_name=name, duration_ms=0, success=True
         )
-        pointed, _ = await self._kept(call, found, found.data, counter)
+        _, pointed, _ = await self._kept(call, text, counter)
         return pointed
 
     async def _kept(
-        self, call: ToolCompleted, found: Weighed, data: bytes, counter: Tokens
-    ) -> tuple[str, ScratchpadStored | None]:
-        """What the model reads instead, and where the text is, if it could be kept."""
-        tokens = f"{found.tokens:,}" if found.exact else f"about {found.tokens:,}"
-        base = f"{self._prefix}-{call.tool_name}-0-{found.digest}"
+        self, call: ToolCompleted, text: str, counter: Tokens
+    ) -> tuple[Weighed, str, ScratchpadStored | None]:
+        """What the text weighs, what the model reads instead, and where it is, if it could be
+        kept."""
+        found: Weighed | None = None
         try:
             handle, place = await self._directory(), self._settings.place
-            room = await anyio.to_thread.run_sync(place.room, GROWTH * len(data))
             with handle.lent() as directory:
-                filed = await filed_away(directory, base, data, room)
+                async with filer(directory, len(text)) as file:
+                    found = await anyio.to_thread.run_sync(weighed, counter, text)
+                    room = await anyio.to_thread.run_sync(place.room, GROWTH * found.size)
+                    base = f"{self._prefix}-{call.tool_name}-0-{found.digest}"
+                    filed = await file(base, found.pieces, room)
             place.added(filed.size)
             texts = await self.texts()
             shown = await anyio.to_thread.run_sync(
-                partial(described, call.tool_name, filed, tokens, texts, counter)
+                partial(described, call.tool_name, filed, found.words, texts, counter)
             )
         except (OSError, Full, ToolFailed) as error:
             why = reason(error)
             self._log.error("scratchpad failed", tool=call.tool_name, reason=why)
-            return failed(call.tool_name, tokens, why), None
-        return shown, ScratchpadStored(
-            agent_id=call.agent_id,
-            tool_id=call.tool_id,
-            tool_name=call.tool_name,
-            file=filed.file,
-            format=filed.format,
-            tokens=found.tokens,
-            exact=found.exact,
-            lines=filed.lines,
-            size=filed.size,
-            companions=tuple(each.file for each in filed.companions),
+            lost = found
+            if lost is None:
+                lost = await anyio.to_thread.run_sync(weighed, counter, text)
+            return lost, failed(call.tool_name, lost.words, why), None
+        return (
+            found,
+            shown,
+            ScratchpadStored(
+                agent_id=call.agent_id,
+                tool_id=call.tool_id,
+                tool_name=call.tool_name,
+                file=filed.file,
+                format=filed.format,
+                tokens=found.tokens,
+                exact=found.exact,
+                lines=filed.lines,
+                size=filed.size,
+                companions=tuple(each.file for each in filed.companions),
+            ),
         )
 
     async def _directory(self) -> Handle:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from aura.adapters.patterns import Expression, in_lines
 from aura.adapters.scratchpad.extract import Advice, Counter, Extract, lines_of
 from aura.adapters.scratchpad.refusals import ToolFailed
-from aura.adapters.scratchpad.text import Text
+from aura.adapters.scratchpad.survey import BLOCK
+from aura.adapters.scratchpad.text import Mark, Text
 
 LONGEST_PATTERN = 1024
 """Bytes."""
@@ -27,12 +28,32 @@ AROUND = 400
 
 NEWLINE = 0x0A
 
+BETWEEN = "\n---\n"
+"""What is between two regions."""
+
 
 class Match(NamedTuple):
-    """A line that matches; `cut` is what is shown of a long one."""
+    """A line that matches; `cut` is what is shown of a long one, and `byte` is the one that it
+    begins at, if that is known."""
 
     line: int
     cut: str | None
+    byte: int | None
+
+    @property
+    def mark(self) -> Mark | None:
+        """Where it begins, if that is known."""
+        return None if self.byte is None else Mark(self.line, self.byte)
+
+
+class Region(NamedTuple):
+    """The lines around matches that are near each other, from first to last, and where the first
+    and the last match are."""
+
+    first: int
+    last: int
+    head: Match
+    tail: Match
 
 
 def grep(text: Text, pattern: str, context: int, *, counter: Counter) -> Extract:
@@ -49,11 +70,12 @@ def grep(text: Text, pattern: str, context: int, *, counter: Counter) -> Extract
         return Extract(body=sentence, plain=sentence, shown="", free=True)
     first = matches[0].line
     regions = list(_regions(matches, min(context, MOST_CONTEXT), text.lines))
-    body, plain = _collected(text, regions, matches, counter)
+    collected = _collected(text, regions, matches, counter)
     more = " or more" if len(matches) == MOST_MATCHES else ""
     return Extract(
-        body=body,
-        plain=plain,
+        body=collected.body,
+        plain=collected.plain,
+        tokens=collected.tokens,
         shown=f"{len(matches)}{more} matching lines in {len(regions)} regions of {text.name}{note}",
         advice=Advice(
             facts={"requested_pattern": pattern},
@@ -69,23 +91,48 @@ def grep(text: Text, pattern: str, context: int, *, counter: Counter) -> Extract
 def _matches(text: Text, expression: Expression) -> Iterator[Match]:
     found = 0
     for piece in text.pieces():
-        data, stop, line, counted, place = piece.data, piece.length, 0, 0, 0
-        if b"\r\n" in data:
+        data, stop = piece.data, piece.length
+        # Nearly no text has the first, and one sign is found many times as fast as two.
+        returns = b"\r" in data and b"\r\n" in data
+        if returns:
             data = data[:stop].replace(b"\r\n", b"\n")
             stop = len(data)
+        count = _Count(text, piece.start, data, straight=not returns)
+        place = 0
         while place < stop and (match := expression.search(data, place, stop)) is not None:
             start, end = match.span()
             if start == stop and data[stop - 1] == NEWLINE:
                 break  # behind the last line there is none
-            line = (line or text.line_at(piece.start)) + data.count(b"\n", counted, start)
-            counted = start
             place = data.find(b"\n", end, stop) + 1 or stop
             begin = data.rfind(b"\n", 0, start) + 1
-            whole = data[begin:place].rstrip(b"\r\n")
-            yield Match(line, _cut(whole, start - begin, end - begin))
+            cut = _cut(data[begin:place].rstrip(b"\r\n"), start - begin, end - begin)
+            yield Match(count.line(start), cut, None if returns else piece.start + begin)
             found += 1
             if found == MOST_MATCHES:
                 return
+
+
+class _Count:
+    """Which lines of the file bytes of a piece are in, asked for one after the other. One that is
+    `straight` has the bytes that are in the file, so that not all have to be counted."""
+
+    def __init__(self, text: Text, start: int, data: bytes, *, straight: bool) -> None:
+        self._index = text.index
+        self._start = start
+        self._data = data
+        self._straight = straight
+        self._line = text.line_at(start)
+        self._counted = 0
+
+    def line(self, place: int) -> int:
+        """The number of the line that a byte is in, which is behind the last one asked for."""
+        block = (self._start + place) // BLOCK
+        known = block * BLOCK - self._start
+        if self._straight and known > self._counted:
+            self._line, self._counted = self._index.ends_before(block) + 1, known
+        self._line += self._data.count(b"\n", self._counted, place)
+        self._counted = place
+        return self._line
 
 
 def _cut(line: bytes, start: int, end: int) -> str | None:
@@ -97,43 +144,94 @@ def _cut(line: bytes, start: int, end: int) -> str | None:
     return f"[bytes {first + 1}-{last} of {len(line)}] {shown}"
 
 
-def _regions(matches: Sequence[Match], context: int, lines: int) -> Iterator[tuple[int, int]]:
-    """The first and the last line of each stretch around matches; those that touch are one."""
-    first = last = 0
+def _regions(matches: Sequence[Match], context: int, lines: int) -> Iterator[Region]:
+    """The lines around matches; what touches is one region."""
+    head = tail = matches[0]
     for match in matches:
-        begin, end = max(1, match.line - context), min(lines, match.line + context)
-        if first and begin <= last + 1:
-            last = end
-            continue
-        if first:
-            yield first, last
-        first, last = begin, end
-    yield first, last
+        if match.line - context > tail.line + context + 1:
+            yield _region(head, tail, context, lines)
+            head = match
+        tail = match
+    yield _region(head, tail, context, lines)
+
+
+def _region(head: Match, tail: Match, context: int, lines: int) -> Region:
+    return Region(max(1, head.line - context), min(lines, tail.line + context), head, tail)
 
 
 def _collected(
-    text: Text, regions: Sequence[tuple[int, int]], matches: Sequence[Match], counter: Counter
-) -> tuple[str, str]:
-    """The regions as they are shown, and their lines alone, up to the most that is collected."""
+    text: Text, regions: Sequence[Region], matches: Sequence[Match], counter: Counter
+) -> _Collection:
+    """The regions up to the most that is collected."""
     cuts = {match.line: match.cut for match in matches}
-    shown: list[str] = []
-    plain: list[str] = []
-    left = MOST_TOKENS
-    for number, (first, last) in enumerate(regions):
-        lines = _lines(text, first, min(last, first + left), cuts)
-        region = _shown(lines, first, cuts)
-        while lines and counter.exceeds(region, left):
+    collected = _Collection(counter)
+    for number, region in enumerate(regions):
+        lines = _lines(text, region, collected.left, cuts)
+        shown = _shown(lines, region.first, cuts)
+        while lines and not collected.fits(shown):
             lines = lines[: len(lines) // 2]
-            region = _shown(lines, first, cuts)
-        left -= counter.count(region) + 2
+            shown = _shown(lines, region.first, cuts)
         if lines:
-            shown.append(region)
-            plain.append("\n".join(lines))
-        if len(lines) <= last - first or left <= 0:
-            more = len(regions) - number - bool(lines)
-            shown.append(f"[output truncated: after these lines; {more} more regions]")
+            collected.add(shown, lines)
+        if len(lines) <= region.last - region.first:
+            collected.end(len(regions) - number - bool(lines))
             break
-    return "\n---\n".join(shown), "\n".join(plain)
+    return collected
+
+
+class _Collection:
+    """Regions as they are shown, and their lines alone. They are counted many at a time, and only
+    when they could be too many: no token has less than a byte."""
+
+    def __init__(self, counter: Counter) -> None:
+        self.left = MOST_TOKENS
+        self._counter = counter
+        self._shown: list[str] = []
+        self._plain: list[str] = []
+        self._counted = 0
+        self._most = 0
+
+    def fits(self, region: str) -> bool:
+        """Whether there is room for one more."""
+        most = _most_tokens(region)
+        if self._most + most > self.left:
+            self._count()
+        return most <= self.left or not self._counter.exceeds(region, self.left)
+
+    def add(self, region: str, lines: Sequence[str]) -> None:
+        """Have one more."""
+        self._shown.append(region)
+        self._plain.append("\n".join(lines))
+        self._most += _most_tokens(region) + len(BETWEEN)
+
+    def end(self, more: int) -> None:
+        """Say that so many regions are missing."""
+        self._shown.append(f"[output truncated: after these lines; {more} more regions]")
+
+    def _count(self) -> None:
+        pending = self._shown[self._counted :]
+        self.left -= self._counter.count("".join(f"{each}{BETWEEN}" for each in pending))
+        self._counted, self._most = len(self._shown), 0
+
+    @property
+    def body(self) -> str:
+        """What is shown."""
+        return BETWEEN.join(self._shown)
+
+    @property
+    def plain(self) -> str:
+        """The lines alone."""
+        return "\n".join(self._plain)
+
+    @property
+    def tokens(self) -> int:
+        """Those of the body and a line break."""
+        rest = BETWEEN.join(self._shown[self._counted :])
+        return MOST_TOKENS - self.left + self._counter.count(f"{rest}\n")
+
+
+def _most_tokens(text: str) -> int:
+    return len(text) if text.isascii() else 4 * len(text)
 
 
 def _shown(lines: Sequence[str], first: int, cuts: Mapping[int, str | None]) -> str:
@@ -143,11 +241,16 @@ def _shown(lines: Sequence[str], first: int, cuts: Mapping[int, str | None]) -> 
     )
 
 
-def _lines(text: Text, first: int, last: int, cuts: Mapping[int, str | None]) -> list[str]:
-    data = text.between(first, last, LONGEST_LINE * (last - first + 1))
-    if data is not None and all(cuts.get(line) is None for line in range(first, last + 1)):
+def _lines(text: Text, region: Region, most: int, cuts: Mapping[int, str | None]) -> list[str]:
+    """The lines of a region, or the first of them if there are more than could be shown."""
+    first, last = region.first, min(region.last, region.first + most)
+    wanted = range(first, last + 1)
+    head, tail = region.head.mark, region.tail.mark
+    near = (head, tail) if head and tail else None
+    data = text.between(first, last, LONGEST_LINE * len(wanted), near)
+    if data is not None and all(cuts.get(line) is None for line in wanted):
         return lines_of(data)
-    return [cuts.get(line) or _beginning(text, line) for line in range(first, last + 1)]
+    return [cuts.get(line) or _beginning(text, line) for line in wanted]
 
 
 def _beginning(text: Text, line: int) -> str:

@@ -5,12 +5,8 @@ Files are read, not mapped: one that is cut short under our feet gives an error,
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
-import time
-from array import array
-from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,30 +14,25 @@ from threading import Lock
 from typing import NamedTuple
 
 from aura.adapters.scratchpad.handle import Handle
+from aura.adapters.scratchpad.index import PIECE, Index, Version, read_from
 from aura.adapters.scratchpad.refusals import ToolFailed
-
-BLOCK = 16 * 1024
-"""Bytes between two entries of the index."""
-
-PIECE = 1024 * 1024
-"""Bytes that are read and searched at once: what searches them lets nobody else run meanwhile."""
+from aura.adapters.scratchpad.survey import BLOCK, Survey
 
 MOST_INDEXED = 32
 """Files of a run whose indexes are kept."""
 
-BREATH = 0.00002
-"""Seconds."""
-
 TO_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 
 
-class Version(NamedTuple):
-    """What tells that a file is no longer the one that was indexed."""
+NEAR = 4096
+"""Bytes around a line whose beginning is known in which others are looked for."""
 
-    device: int
-    inode: int
-    size: int
-    modified: int
+
+class Mark(NamedTuple):
+    """Where a line begins: its number and its first byte."""
+
+    line: int
+    byte: int
 
 
 class Piece(NamedTuple):
@@ -51,34 +42,6 @@ class Piece(NamedTuple):
     start: int
     data: bytes
     length: int
-
-
-class Index:
-    """How many lines end up to each block of a file, and what was found out about its parts."""
-
-    def __init__(self, descriptor: int, version: Version) -> None:
-        self.version = version
-        self.known: dict[tuple[object, ...], object] = {}
-        self._ends = array("Q")
-        ends, last = 0, b"\n"
-        for start in range(0, version.size, PIECE):
-            data = _read(descriptor, start, min(PIECE, version.size - start))
-            last = data[-1:]
-            for block in range(0, len(data), BLOCK):
-                ends += data.count(b"\n", block, block + BLOCK)
-                self._ends.append(ends)
-            breathe()
-        self.ends = ends
-        self.lines = ends + (last != b"\n")
-
-    def block_of(self, line: int) -> tuple[int, int]:
-        """The block in which so many lines have ended, and how many have before it."""
-        block = bisect_left(self._ends, line)
-        return block, self._ends[block - 1] if block else 0
-
-    def ends_before(self, block: int) -> int:
-        """How many lines end before a block."""
-        return self._ends[block - 1] if block else 0
 
 
 class Text:
@@ -99,19 +62,20 @@ class Text:
         """How many lines it has."""
         return self.index.lines
 
-    def start_of(self, line: int) -> int:
+    def start_of(self, line: int, near: Mark | None = None) -> int:
         """The byte at which a line begins, counted from 1; the end of the file for those behind
-        the last one."""
+        the last one. It is found sooner if another one is known that is `near`."""
         if line <= 1:
             return 0
         if line > self.index.ends + 1:
             return self.size
+        if near is not None:
+            start = self._before(line, near) if line < near.line else self._behind(line, near)
+            if start is not None:
+                return start
         block, ended = self.index.block_of(line - 1)
         data = self.read(block * BLOCK, BLOCK)
-        left = line - 1 - ended
-        return block * BLOCK + bisect_left(
-            range(len(data)), left, key=lambda at: data.count(b"\n", 0, at)
-        )
+        return block * BLOCK + _behind_end(data, line - 1 - ended)
 
     def line_at(self, byte: int) -> int:
         """The number of the line that a byte is in, counted from 1."""
@@ -121,11 +85,15 @@ class Text:
 
     def read(self, start: int, length: int) -> bytes:
         """Some bytes, or those that there are up to the end."""
-        return _read(self._descriptor, start, min(length, self.size - start))
+        return read_from(self._descriptor, start, min(length, self.size - start))
 
-    def between(self, first: int, last: int, most: int) -> bytes | None:
-        """The lines from one to another, both included; nothing if they take more bytes."""
-        start, end = self.start_of(first), self.start_of(last + 1)
+    def between(
+        self, first: int, last: int, most: int, near: tuple[Mark, Mark] | None = None
+    ) -> bytes | None:
+        """The lines from one to another, both included; nothing if they take more bytes. `near`
+        are lines in the neighbourhood of the first and of the last one."""
+        head, tail = near or (None, None)
+        start, end = self.start_of(first, head), self.start_of(last + 1, tail)
         return self.read(start, end - start) if end - start <= most else None
 
     def pieces(self, start: int = 0, end: int | None = None) -> Iterator[Piece]:
@@ -143,6 +111,27 @@ class Text:
             start += whole
             length = PIECE
 
+    def _behind(self, line: int, near: Mark) -> int | None:
+        """The byte at which a line begins, if that is not far behind the beginning of another."""
+        place = 0
+        data = self.read(near.byte, NEAR) if line > near.line else b""
+        for _ in range(line - near.line):
+            place = data.find(b"\n", place) + 1
+            if not place:
+                return None
+        return near.byte + place
+
+    def _before(self, line: int, near: Mark) -> int | None:
+        """The byte at which a line begins, if that is not far before the beginning of another."""
+        start = max(0, near.byte - NEAR)
+        data = self.read(start, near.byte - start)
+        place = len(data) - 1
+        for _ in range(near.line - line):
+            place = data.rfind(b"\n", 0, place)
+            if place < 0:
+                return None
+        return start + place + 1
+
 
 class Texts:
     """The files in some open directories, of which the first ones count most; their indexes are
@@ -154,8 +143,9 @@ class Texts:
         self._lock = Lock()
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Text]:
-        """A file for the time of the block. Raises `ToolFailed` and `OSError`.
+    def open(self, name: str, survey: Survey | None = None) -> Iterator[Text]:
+        """A file for the time of the block; one that was just surveyed need not be indexed. Raises
+        `ToolFailed` and `OSError`.
 
         Only names that are in the directory itself, and no links: so nothing has to be checked
         that could be different a moment later.
@@ -166,7 +156,7 @@ class Texts:
             if not stat.S_ISREG(info.st_mode):
                 raise ToolFailed(f"{name!r} is not a file.")
             version = Version(info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns)
-            yield Text(name, descriptor, self._index(descriptor, version))
+            yield Text(name, descriptor, self._index(descriptor, version, survey))
         finally:
             os.close(descriptor)
 
@@ -205,10 +195,12 @@ class Texts:
             raise ToolFailed("The name of the file is not valid Unicode.") from None
         return plain
 
-    def _index(self, descriptor: int, version: Version) -> Index:
+    def _index(self, descriptor: int, version: Version, survey: Survey | None) -> Index:
         with self._lock:
             index = self._indexes.pop(version, None)
-        index = index or Index(descriptor, version)
+        if index is None and survey is not None and survey.size == version.size:
+            index = Index.of(version, survey)
+        index = index or Index.read(descriptor, version)
         with self._lock:
             self._indexes[version] = index
             while len(self._indexes) > MOST_INDEXED:
@@ -216,18 +208,14 @@ class Texts:
         return index
 
 
-def breathe() -> None:
-    """Let another thread have the interpreter. Reading gives it up, too, but for so short a moment
-    that one that reads again and again never lets go of it."""
-    time.sleep(BREATH)
-
-
-def _read(descriptor: int, start: int, length: int) -> bytes:
-    """Exactly so many bytes. Raises `OSError` (ESTALE) when the file has become shorter."""
-    data = os.pread(descriptor, length, start)
-    while len(data) < length:
-        more = os.pread(descriptor, length - len(data), start + len(data))
-        if not more:
-            raise OSError(errno.ESTALE, "the file changed while it was read")
-        data += more
-    return data
+def _behind_end(data: bytes, line: int) -> int:
+    """The place behind the end of a line, counted from 1."""
+    first, last = 0, len(data)
+    while last - first > 1:
+        middle = (first + last) // 2
+        ends = data.count(b"\n", first, middle)
+        if ends < line:
+            first, line = middle, line - ends
+        else:
+            last = middle
+    return last

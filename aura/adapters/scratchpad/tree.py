@@ -12,11 +12,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-import msgspec
-
+from aura.adapters.patterns import Expression, in_lines, literal
+from aura.adapters.scratchpad.index import breathe
 from aura.adapters.scratchpad.paths import Step
 from aura.adapters.scratchpad.refusals import ToolFailed, changed
-from aura.adapters.scratchpad.text import Piece, Text, breathe
+from aura.adapters.scratchpad.survey import KEY, WORTH_KEEPING, Members, decoded
+from aura.adapters.scratchpad.text import Piece, Text
 
 Kind: TypeAlias = Literal["object", "array", "string", "number", "bool", "null"]
 
@@ -29,9 +30,6 @@ KINDS: dict[int, Kind] = {
     ord("n"): "null",
 }
 
-WORTH_KEEPING = 64 * 1024
-"""Bytes of a container whose members are remembered."""
-
 BATCH = 2 * 1024 * 1024
 """Bytes of elements that are read at once."""
 
@@ -43,7 +41,10 @@ USUAL_KEY = 256
 
 CLOSING = {b"{": b"}", b"[": b"]"}
 
-_KEY = re.compile(rb'"((?:[^"\\]|\\.)*+)": (.)', re.DOTALL)
+ESCAPE = r"\\(?:u00[2-7]|/)"
+ANY_ESCAPE = r"\\"
+"""Regular expressions for what a sign of ASCII may be written as: the second one also for those
+that have to be."""
 
 
 class Node(NamedTuple):
@@ -60,14 +61,6 @@ class Node(NamedTuple):
     def size(self) -> int:
         """The length of its JSON text in bytes, indentation included."""
         return self.end - self.start
-
-
-class Members(NamedTuple):
-    """Where the lines of the members of a container begin, and for an object the number of the
-    last one under each key."""
-
-    starts: array[int]
-    numbers: dict[str, int]
 
 
 NO_MEMBERS = Members(array("Q"), {})
@@ -128,19 +121,22 @@ class Tree:
         With a `word` only those in whose text it is, and those that may have it written in another
         way."""
         starts = self._members(node).starts
+        narrow = None if word is None else Narrow(word)
         indent = 2 * node.depth + 2
         while first < last:
             stop = bisect_left(starts, starts[first] + BATCH, first + 1, last)
             end = starts[stop] if stop < len(starts) else node.end - 2 * node.depth
             base = starts[first]
             data = self._text.read(base, end - base)
-            for number in _numbers(data, starts, first, stop, word):
+            numbers = range(first, stop)
+            for number in numbers if narrow is None else narrow.within(data, starts, numbers):
                 begin = starts[number] - base + indent
                 until = starts[number + 1] - base if number + 1 < stop else end - base
                 if begin >= until - 2:
                     raise changed()
                 yield number, data[begin : until - 2]
-            breathe()
+            if narrow is None:  # else others can run while the word is searched for
+                breathe()
             first = stop
 
     def raw(self, node: Node) -> bytes:
@@ -169,13 +165,13 @@ class Tree:
         end = parent.end - 2 * parent.depth - 2 if last else starts[number + 1] - 2
         if parent.kind == "array":
             return Node(start, end, parent.depth + 1, _kind(self._text.read(start, 1)))
-        match = _KEY.match(self._text.read(start, min(USUAL_KEY, end - start)))
+        match = KEY.match(self._text.read(start, min(USUAL_KEY, end - start)))
         if match is None:
-            match = _KEY.match(self._text.read(start, end - start))
+            match = KEY.match(self._text.read(start, end - start))
         if match is None:
             raise changed()
         value = start + match.end() - 1
-        return Node(value, end, parent.depth + 1, _kind(match[2]), _decoded(match[1]))
+        return Node(value, end, parent.depth + 1, _kind(match[2]), decoded(match[1]))
 
     def _members(self, node: Node) -> Members:
         """What is in a container; of a large one it is remembered."""
@@ -183,10 +179,10 @@ class Tree:
             return NO_MEMBERS
         if node.size < WORTH_KEEPING:
             return self._scanned(node)
-        known = self._text.index.known
-        found = known.get(("members", node.start))
-        if not isinstance(found, Members):
-            found = known["members", node.start] = self._scanned(node)
+        known = self._text.index.members
+        found = known.get(node.start)
+        if found is None:
+            found = known[node.start] = self._scanned(node)
         return found
 
     def _scanned(self, node: Node) -> Members:
@@ -233,10 +229,10 @@ class _Scan:
     def _behind(self, data: bytes, value: int) -> int:
         """The end of a member's first line."""
         if self._keys:
-            match = _KEY.match(data, value)
+            match = KEY.match(data, value)
             if match is None:
                 raise changed()
-            self.numbers[_decoded(match[1])] = len(self.starts) - 1
+            self.numbers[decoded(match[1])] = len(self.starts) - 1
             value = match.end() - 1
         closing = self._closings.get(data[value : value + 1])
         if closing is not None and data.startswith(b"\n", value + 1):
@@ -245,26 +241,35 @@ class _Scan:
         return data.find(b"\n", value)
 
 
-def _numbers(
-    data: bytes, starts: array[int], first: int, stop: int, word: bytes | None
-) -> Iterable[int]:
-    """Which elements of a part of a list may have a word in them."""
-    if word is None or b"\\" in data:
-        return range(first, stop)
-    found: dict[int, None] = {}
-    place = 0
-    while (place := data.find(word, place)) >= 0:
-        number = bisect_right(starts, starts[first] + place, first, stop) - 1
-        found[number] = None
-        place = starts[number + 1] - starts[first] if number + 1 < stop else len(data)
-    return found
+class Narrow:
+    """The search for elements that have a word in their text, or may have it in it written in
+    another way."""
+
+    def __init__(self, word: bytes) -> None:
+        self._word = literal(word)
+        escapes = ANY_ESCAPE if any(sign in word for sign in (b'"', b"\\")) else ESCAPE
+        self._escape = in_lines(escapes)[0]
+
+    def within(self, data: bytes, starts: array[int], numbers: range) -> Iterable[int]:
+        """Which elements of a part of a list they are."""
+        found = set(_having(self._word, data, starts, numbers))
+        if b"\\" in data:
+            found.update(_having(self._escape, data, starts, numbers))
+        return sorted(found)
+
+
+def _having(
+    expression: Expression, data: bytes, starts: array[int], numbers: range
+) -> Iterator[int]:
+    """The elements in whose text there is a match."""
+    base, place, end = starts[numbers.start], 0, len(data)
+    while (match := expression.search(data, place, end)) is not None:
+        number = bisect_right(starts, base + match.span()[0], numbers.start, numbers.stop) - 1
+        yield number
+        if number + 1 == numbers.stop:
+            return
+        place = starts[number + 1] - base
 
 
 def _kind(first: bytes) -> Kind:
     return KINDS.get(first[0], "number") if first else "null"
-
-
-def _decoded(key: bytes) -> str:
-    if b"\\" not in key:
-        return key.decode(errors="replace")
-    return msgspec.json.decode(b'"' + key + b'"', type=str)

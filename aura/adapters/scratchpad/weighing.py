@@ -17,6 +17,9 @@ from aura.adapters.scratchpad.refusals import ToolFailed
 from aura.adapters.scratchpad.text import Texts
 from aura.pipeline.ports import Prompt
 
+PIECE = 256 * 1024
+"""Characters that are encoded at once: nobody else can run meanwhile."""
+
 
 class Tokens(Counter, Protocol):
     """Counts, and says roughly how many there are in a large text without counting them all."""
@@ -31,26 +34,46 @@ class Tokens(Counter, Protocol):
 
 
 class Weighed(NamedTuple):
-    """A result: its tokens, whether they were all counted, and, if it has to go, what is kept."""
+    """A result that has to go: its tokens, whether they were all counted, and what is kept, in
+    pieces."""
 
     tokens: int
     exact: bool
-    data: bytes | None = None
-    digest: str = ""
+    pieces: list[bytes]
+    digest: str
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(map(len, self.pieces))
+
+    @property
+    def words(self) -> str:
+        """How many tokens there are, for the model."""
+        return f"{self.tokens:,}" if self.exact else f"about {self.tokens:,}"
 
 
-def weighed(counter: Tokens, text: str, bound: int | None) -> Weighed:
-    """Whether a result has as many tokens as it may not have."""
-    if bound is None or not counter.exceeds(text, bound - 1):
-        return Weighed(*counter.estimate(text))
+def light(counter: Tokens, text: str, bound: int | None) -> int | None:
+    """The tokens of a result, unless they are as many as it may not have."""
+    if bound is not None and counter.exceeds(text, bound - 1):
+        return None
+    return counter.estimate(text)[0]
+
+
+def weighed(counter: Tokens, text: str) -> Weighed:
+    """A result that is too large to stay."""
     tokens, exact = counter.estimate(text)
-    data = text.encode("utf-8", "replace")
-    return Weighed(tokens, exact, data, hashlib.blake2b(data, digest_size=4).hexdigest())
+    pieces: list[bytes] = []
+    digest = hashlib.blake2b(digest_size=4)
+    for start in range(0, len(text), PIECE):
+        pieces.append(text[start : start + PIECE].encode("utf-8", "replace"))
+        digest.update(pieces[-1])  # others can run meanwhile
+    return Weighed(tokens, exact, pieces, digest.hexdigest())
 
 
 def described(tool: str, filed: Filed, tokens: str, texts: Texts, counter: Tokens) -> str:
     """What the model reads instead: where the text is, and what it looks like."""
-    with texts.open(filed.file) as text:
+    with texts.open(filed.file, filed.survey) as text:
         shown = preview(text, filed.format, counter)
     return pointer(tool, filed, tokens, shown)
 
