@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from aura.errors import RequestError
+from aura.pipeline.account import Account
 from aura.pipeline.agent import Agent
 from aura.pipeline.team import Team
 
@@ -55,11 +56,19 @@ class Served:
 
 
 class Catalog:
-    """Every agent, in the order of the configuration."""
+    """Every agent, in the order of the configuration, and the accounts that their models are asked
+    with."""
 
-    def __init__(self, served: tuple[Served, ...], *, default: str | None = None) -> None:
+    def __init__(
+        self,
+        served: tuple[Served, ...],
+        *,
+        default: str | None = None,
+        accounts: Collection[Account] = (),
+    ) -> None:
         self._served = served
         self.default = default
+        self.accounts = accounts
 
     def __iter__(self) -> Iterator[Served]:
         return iter(self._served)

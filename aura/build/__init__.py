@@ -56,12 +56,13 @@ async def open_agents(
         raise ConfigError(missing)
     error: Exception | None = None
     async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
+        known = accounts(llm for config in configs for llm in config.llms.values())
         shared = Shared(
             stack,
             tasks,
             sources or Sources(),
             log or structlog.get_logger(),
-            accounts(llm for config in configs for llm in config.llms.values()),
+            known,
             scratchpad_events=scratchpad_events,
             escape_hatch=escape_hatch,
             prompt_journal=prompt_journal,
@@ -70,7 +71,7 @@ async def open_agents(
             agents = [await served(config, shared, first_chunk_timeout) for config in configs]
             for config in configs if insist else ():
                 await shared.require(config)
-            yield Catalog(tuple(agents), default=default)
+            yield Catalog(tuple(agents), default=default, accounts=known.values())
         except Exception as raised:  # noqa: BLE001 - raised again below, outside the group
             error = raised
         await shared.quiet()

@@ -48,6 +48,12 @@ class Account:
         self.backing_off: set[int] = set()
         self._tickets = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn, or for the provider to be asked again."""
+        queue = self.slots.statistics().tasks_waiting if self.slots is not None else 0
+        return queue + len(self.backing_off)
+
     def ticket(self, run: Run, *, of: str) -> Ticket:
         """What one call needs to be made; `of` names its model in messages."""
         self._tickets += 1

@@ -102,6 +102,11 @@ class DirectoryLog:
         )
         self._desk = Desk()
 
+    @property
+    def unsynced(self) -> int:
+        """How many runs are over and wait for the disk."""
+        return UNSYNCED - self._unsynced.value + self._unsynced.statistics().tasks_waiting
+
     async def begin(self, head: Head) -> None:
         """Begin to keep a run."""
         try:

@@ -33,11 +33,12 @@ class Meter(Protocol):
 
 class Seat:
     """One client's place before a run. The run does not get further ahead of a client that is
-    `paced` than its room allows."""
+    `paced` than its room allows. One that did not read for too long has `stalled`."""
 
     def __init__(self, live: LiveRun) -> None:
         self._live = live
         self.taken = 0
+        self.stalled = False
 
     def take(self, entries: Sequence[Entry]) -> None:
         """The client has got these entries."""
@@ -89,6 +90,7 @@ class LiveRun:
         self._room_made: anyio.Event | None = None
         self._readers = 0
         self._alone: Appointment | None = None
+        self._stalled = False
         self._watch: Appointment | None = None
 
     @property
@@ -159,6 +161,7 @@ class LiveRun:
                 self._paced = None
                 self.taken()
             if not self._readers and not self._unfinished.over:
+                self._stalled = seat.stalled
                 self._left()
 
     def taken(self) -> None:
@@ -241,11 +244,7 @@ class LiveRun:
             self._give_up()
 
     def _give_up(self) -> None:
-        self.end(
-            RunFailed(
-                code="client_disconnected",
-                message="The client left before the answer was done.",
-                status=499,
-                retryable=False,
-            )
-        )
+        code, message = "client_disconnected", "The client left before the answer was done."
+        if self._stalled:
+            code, message = "client_stalled", "The client did not read the answer for too long."
+        self.end(RunFailed(code=code, message=message, status=499, retryable=False))

@@ -13,7 +13,7 @@ from aura.runs.entry import Entry
 
 Status = Literal["running", "completed", "failed", "cancelled", "interrupted"]
 
-CANCELLED = frozenset({"run_cancelled", "client_disconnected"})
+CANCELLED = frozenset({"run_cancelled", "client_disconnected", "client_stalled"})
 """Codes of runs that somebody ended on purpose."""
 
 INTERRUPTED = "run_interrupted"

@@ -115,6 +115,11 @@ def create_app(
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             catalog = await stack.enter_async_context(agents())
+            counts.watch(
+                "aura_model_calls_waiting",
+                "Model calls that wait for their turn, or for their provider.",
+                lambda: sum(account.waiting for account in catalog.accounts),
+            )
             log = await stack.enter_async_context(open_log(settings, sources, counts))
             runs = await stack.enter_async_context(
                 open_runs(
@@ -177,6 +182,11 @@ async def open_log(settings: Settings, sources: Sources, metrics: Metrics) -> As
         now=sources.now,
         log=structlog.get_logger(),
     ) as log:
+        metrics.watch(
+            "aura_runs_unsynced",
+            "Runs that are over and not on the disk yet.",
+            lambda: log.unsynced,
+        )
         yield log
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import anyio
 
@@ -20,6 +21,7 @@ class Drain:
     def __init__(self) -> None:
         self._runs: set[Callable[[], None]] = set()
         self._requests: set[Callable[[], None]] = set()
+        self._arriving: set[Callable[[], None]] = set()
         self._closing = False
         self._stopped = False
         self._changed = anyio.Event()
@@ -35,10 +37,16 @@ class Drain:
         return len(self._requests) + len(self._runs)
 
     @contextmanager
-    def request(self, cut: Callable[[], None]) -> Iterator[None]:
-        """Count a request, from its arrival on; `cut` ends it without a word."""
-        with self._counted(self._requests, cut):
-            yield
+    def request(self, cut: Callable[[], None]) -> Iterator[Callable[[], None]]:
+        """Count a request, from its arrival on; `cut` ends it without a word. Gives what has to be
+        called when all of it is there."""
+        self._arriving.add(cut)
+        whole = partial(self._arriving.discard, cut)
+        try:
+            with self._counted(self._requests, cut):
+                yield whole
+        finally:
+            whole()
 
     @contextmanager
     def run(self, stop: Callable[[], None]) -> Iterator[None]:
@@ -70,6 +78,8 @@ class Drain:
             while self.in_flight and not self._stopped:
                 await self._changed.wait()
         self.stop()
+        for cut in tuple(self._arriving):  # there is nothing that they could still get
+            cut()
         with anyio.move_on_after(GOODBYE):
             await self.settled()
         for cut in tuple(self._requests):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 import anyio
 import msgspec
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, ReceiveMessage, Send
 
 from aura.server.drain import Drain
 from aura.server.errors import ErrorAnswer, ErrorBody, error_type, retry_headers
@@ -20,7 +20,7 @@ _encode = msgspec.json.Encoder().encode
 
 async def gate(
     app: ASGIApp,
-    scope: Scope,
+    scope: HTTPScope,
     receive: Receive,
     send: Send,
     *,
@@ -36,7 +36,7 @@ async def gate(
         nonlocal begun
         if message["type"] == "http.response.start":
             begun = True
-            metrics.answered(message["status"])
+            metrics.answered(scope["method"], scope.get("path_template", ""), message["status"])
         return send(message)
 
     if drain.closing:
@@ -51,10 +51,25 @@ async def gate(
         body = ErrorBody(message, error_type(431), code="headers_too_large")
         await _refuse(sent, 431, body)
         return
-    with anyio.CancelScope() as cut, drain.request(cut.cancel):
-        await app(scope, receive, sent)
+    with anyio.CancelScope() as cut, drain.request(cut.cancel) as whole:
+
+        async def received() -> ReceiveMessage:
+            message = await receive()
+            if message["type"] != "http.request" or not message.get("more_body"):
+                whole()
+            return message
+
+        if not _has_body(scope):
+            whole()
+        await app(scope, received, sent)
     if cut.cancelled_caught and not begun:  # its body was still on the way
         await _turn_away(sent)
+
+
+def _has_body(scope: HTTPScope) -> bool:
+    """Whether a body follows the headers of a request (RFC 9112, section 6)."""
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 async def _turn_away(send: Send) -> None:

@@ -48,6 +48,9 @@ GAPS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 
 KINDS = ("prompt", "completion", "cached", "reasoning")
 """The kinds of tokens that are billed."""
 
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Methods with a label of their own."""
+
 MOST_TOOLS = 1000
 OTHER = "other"
 """Names of tools come from MCP servers: beyond so many they share one label, as do calls that never
@@ -111,7 +114,9 @@ class Metrics:
         self.writes = counter(
             "aura_write_blocked_seconds", "Time that writes took until clients had taken them."
         )
-        self._requests = counter("aura_http_requests", "Answers by status.", ["status"])
+        self._requests = counter(
+            "aura_http_requests", "Answers by route and status.", ["method", "route", "status"]
+        )
         self._watched: dict[str, Gauge] = {}
         self._tools: set[str] = set()
         self._agents: dict[str, AgentCounts] = {}
@@ -126,9 +131,11 @@ class Metrics:
             counts = self._agents[agent] = AgentCounts(self, agent)
         return RunMeter(self, counts, clock)
 
-    def answered(self, status: int) -> None:
-        """The answer to a request begins, with this status."""
-        self._requests.labels(str(status)).inc()
+    def answered(self, method: str, route: str, status: int) -> None:
+        """The answer to a request begins, with this status. `route` is that of the application,
+        with the names of its parameters, and empty where there is none."""
+        known = method if method in METHODS else OTHER
+        self._requests.labels(known, route or OTHER, str(status)).inc()
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Show what this function gives at the moment of a scrape, instead of what showed under

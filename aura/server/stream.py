@@ -184,6 +184,8 @@ class Showing:
                 self._tail.wake()
             case "stalled":
                 structlog.get_logger().warning("client does not read, giving up")
+                if self._seat is not None:
+                    self._seat.stalled = True
                 self._scope.cancel()
                 return None
             case None:

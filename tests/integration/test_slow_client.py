@@ -158,7 +158,7 @@ async def test_a_client_that_does_not_read_for_too_long_is_cut(processes: Proces
             assert 0 < answer.num_bytes_downloaded < MOST_TAKEN
             assert await run_of(http, answer) == {
                 "status": "cancelled",
-                "code": "client_disconnected",
+                "code": "client_stalled",
             }
             assert await quick_answer(http) == "Here."
     assert server.output().count("client does not read") == 1

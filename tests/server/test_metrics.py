@@ -256,6 +256,8 @@ async def test_the_route_shows_what_the_server_did() -> None:
     async with client() as http:
         await http.post(CHAT, json=question(stream=True))
         await http.post(CHAT, json={})
+        await http.get("/aura/runs/run_unknown")
+        await http.request("BREW", "/coffee/for/two")
         answer = await http.get("/metrics")
         accept = {"accept": "application/openmetrics-text"}
         modern = await http.get("/metrics", headers=accept)
@@ -264,8 +266,11 @@ async def test_the_route_shows_what_the_server_did() -> None:
     lines = answer.text.splitlines()
     for line in (
         'aura_runs_ended_total{agent="one",status="completed"} 1.0',
-        'aura_http_requests_total{status="200"} 1.0',
-        'aura_http_requests_total{status="422"} 1.0',
+        'aura_http_requests_total{method="POST",route="/v1/chat/completions",status="200"} 1.0',
+        'aura_http_requests_total{method="POST",route="/v1/chat/completions",status="422"} 1.0',
+        'aura_http_requests_total{method="GET",route="/aura/runs/{run_id}",status="404"} 1.0',
+        'aura_http_requests_total{method="other",route="other",status="404"} 1.0',
+        "aura_model_calls_waiting 0.0",
         "aura_streams_open 0.0",
         "aura_entries_unread 0.0",
         "aura_run_log_runs 1.0",

@@ -207,7 +207,7 @@ def test_a_client_that_does_not_read_is_cut_and_counts_as_gone() -> None:
         assert 40 <= await stage.over() <= 60
         assert client.messages == []
         *_, failed, _end = await stage.events()
-        assert failed.code == "client_disconnected"  # type: ignore[union-attr]
+        assert failed.code == "client_stalled"  # type: ignore[union-attr]
 
     staged(asking(agent(says("word " * 2000, delay=1.0))), play)
 
