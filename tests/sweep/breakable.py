@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
 
-from aura.errors import CutOff, Unavailable
+from aura.errors import CutOff, RateLimited, Unavailable
 from aura.events import AnyEvent, ToolCalled, ToolStarted
+from aura.pipeline.account import Account
 from aura.pipeline.agent import Agent
 from aura.pipeline.answered import answer
 from aura.pipeline.compose import Events, opened
@@ -63,6 +64,28 @@ class BreakableModel:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitedModel:
+    """A model whose provider wants to be asked twice for everything: the rate was too high."""
+
+    model: Model
+    asked: set[int] = field(default_factory=set)
+    most_tools: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    async def stream(self, prompt: Prompt) -> AsyncIterator[AnyEvent]:
+        if len(prompt.messages) not in self.asked:
+            self.asked.add(len(prompt.messages))
+            message = "The rate is limited."
+            raise RateLimited(message, retry_after=0.01)
+        async with opened(self.model.stream(prompt)) as events:
+            async for event in events:
+                yield event
+
+
+@dataclass(frozen=True, slots=True)
 class BreakableTool:
     """A tool whose server can be lost. Counts its calls and those that were ended early."""
 
@@ -98,6 +121,14 @@ class Staged:
     switch: Switch
     begun: list[str]
     left: list[str]
+
+    @property
+    def accounts(self) -> list[Account]:
+        """Those that models are asked with."""
+        if isinstance(self.agent, Agent):
+            return [self.agent.account]
+        agents = [self.agent.coordinator, *(worker.agent for worker in self.agent.workers)]
+        return [agent.account for agent in agents]
 
     @property
     def events(self) -> Callable[[Run], Events]:

@@ -15,6 +15,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from aura.events import RunCompleted, RunFailed
+from aura.pipeline.account import Account
 from aura.pipeline.checked import Open
 from aura.pipeline.run import Sources
 from aura.runs.deadlines import Limits
@@ -180,6 +181,7 @@ async def play(
             resumed[seq] = (await call(replay, Client())).body
         in_flight = drain.in_flight
     assert sorted(staged.begun) == sorted(staged.left)
+    assert all(is_idle(account) for account in staged.accounts)
     return Outcome(
         entries=wire.seen,
         head=live.head,
@@ -190,6 +192,12 @@ async def play(
         tasks=len(anyio.get_running_tasks()) - tasks_before,
         in_flight=in_flight,
     )
+
+
+def is_idle(account: Account) -> bool:
+    """Whether nobody waits for the account or holds a part of it."""
+    slots = account.slots
+    return account.waiting == 0 and (slots is None or slots.value == slots.max_value)
 
 
 def check(outcome: Outcome, mode: Mode, *, stream: bool, codes: frozenset[str | None]) -> None:

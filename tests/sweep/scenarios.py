@@ -10,11 +10,12 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from aura.adapters.models.scripted import Call, Reply
+from aura.pipeline.account import Account
 from aura.pipeline.ports import Tool, ToolSpec
 from tests.support.agents import COST, agent, asks, breaks, says
 from tests.support.scratchpads import scratchpads
 from tests.support.tools import ScriptedToolbox, fails, gives
-from tests.sweep.breakable import BreakableModel, BreakableTool, Staged, Switch
+from tests.sweep.breakable import BreakableModel, BreakableTool, LimitedModel, Staged, Switch
 from tests.sweep.teams import TEAMS, TeamScenario
 
 SHELL = ToolSpec("shell", "Run a command.", msgspec.Raw(b'{"type":"object"}'))
@@ -28,6 +29,7 @@ class Scenario:
     tools: tuple[Tool, ...] = ()
     client: tuple[ToolSpec, ...] = ()
     large: Mapping[str, int] = field(default_factory=dict)
+    limited: bool = False
 
     def stage(self) -> Staged:
         """The scenario, ready to be played once."""
@@ -35,7 +37,13 @@ class Scenario:
         tools = tuple(BreakableTool(tool, switch, begun, left) for tool in self.tools)
         plain = agent(*self.replies, toolset=ScriptedToolbox(tools, large=self.large))
         pads = scratchpads(Path(KEPT.name)) if self.large else None
-        asked = replace(plain, model=BreakableModel(plain.model, switch), scratchpads=pads)
+        model = LimitedModel(plain.model) if self.limited else plain.model
+        asked = replace(
+            plain,
+            model=BreakableModel(model, switch),
+            scratchpads=pads,
+            account=Account(most=1),
+        )
         return Staged(asked, self.client, switch, begun, left)
 
 
@@ -77,6 +85,9 @@ SCENARIOS: dict[str, Scenario | TeamScenario] = {
         ),
         tools=(gives("list", LISTING),),
         large={"list": 50},
+    ),
+    "limited": Scenario(
+        replies=(asks("look"), says("In the end.")), tools=(gives("look", "a.txt"),), limited=True
     ),
     **TEAMS,
 }
