@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from aura.errors import RequestError
-from aura.pipeline.account import Account
 from aura.pipeline.agent import Agent
 from aura.pipeline.team import Team
 
@@ -56,19 +55,19 @@ class Served:
 
 
 class Catalog:
-    """Every agent, in the order of the configuration, and the accounts that their models are asked
-    with."""
+    """Every agent, in the order of the configuration. `waiting` says how many calls of their models
+    wait for their turn, or for their provider."""
 
     def __init__(
         self,
         served: tuple[Served, ...],
         *,
         default: str | None = None,
-        accounts: Collection[Account] = (),
+        waiting: Callable[[], int] = lambda: 0,
     ) -> None:
         self._served = served
         self.default = default
-        self.accounts = accounts
+        self.waiting = waiting
 
     def __iter__(self) -> Iterator[Served]:
         return iter(self._served)

@@ -22,6 +22,7 @@ LANES = (
     "start",
     "first_token",
     "frames",
+    "parsers",
     "burst",
     "paced",
     "tools",

@@ -67,11 +67,15 @@ async def open_agents(
             escape_hatch=escape_hatch,
             prompt_journal=prompt_journal,
         )
+
+        def waiting() -> int:
+            return sum(account.waiting for account in known.values())
+
         try:
             agents = [await served(config, shared, first_chunk_timeout) for config in configs]
             for config in configs if insist else ():
                 await shared.require(config)
-            yield Catalog(tuple(agents), default=default, accounts=known.values())
+            yield Catalog(tuple(agents), default=default, waiting=waiting)
         except Exception as raised:  # noqa: BLE001 - raised again below, outside the group
             error = raised
         await shared.quiet()

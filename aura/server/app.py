@@ -115,21 +115,15 @@ def create_app(
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             catalog = await stack.enter_async_context(agents())
-            counts.watch(
-                "aura_model_calls_waiting",
-                "Model calls that wait for their turn, or for their provider.",
-                lambda: sum(account.waiting for account in catalog.accounts),
-            )
+            what = "Model calls that wait for their turn, or for their provider."
+            counts.watch("aura_model_calls_waiting", what, catalog.waiting)
             log = await stack.enter_async_context(open_log(settings, sources, counts))
             runs = await stack.enter_async_context(
                 open_runs(
                     log=log,
                     sources=sources,
                     drain=drain,
-                    admission=Admission(
-                        most=settings.max_concurrent_requests,
-                        most_each=settings.max_concurrent_requests_per_token,
-                    ),
+                    admission=_admission(settings),
                     metrics=counts,
                 )
             )
@@ -188,6 +182,12 @@ async def open_log(settings: Settings, sources: Sources, metrics: Metrics) -> As
             lambda: log.unsynced,
         )
         yield log
+
+
+def _admission(settings: Settings) -> Admission:
+    return Admission(
+        most=settings.max_concurrent_requests, most_each=settings.max_concurrent_requests_per_token
+    )
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

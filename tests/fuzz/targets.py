@@ -28,9 +28,9 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "gemini": lambda: GeminiParser("main", model="gemini/model", ids=str, live={"f"}),
     "ollama": lambda: LineParser("main", model="ollama/model", ids=str, live={"f"}),
     "openrouter": lambda: ChunkParser(
-        "main", model="openrouter/model", ids=str, live={"f"}, thoughts_of="openrouter"
+        "main", model="openrouter/model", ids=str, live={"f"}, keeps="details"
     ),
-    "openai": lambda: ChunkParser("main", model="openai/model", ids=str, live={"f"}),
+    "openai": lambda: ChunkParser("main", model="openai/model", ids=str, live={"f"}, keeps="text"),
 }
 
 Outcome: TypeAlias = tuple[list[AnyEvent], tuple[type[ProviderError], str, str] | None]

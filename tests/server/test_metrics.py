@@ -26,7 +26,8 @@ from aura.events import (
     ToolStarted,
     Usage,
 )
-from aura.server.metrics import GAPS, MOST_TOOLS, OTHER, Metrics
+from aura.server.metrics import MOST_TOOLS, OTHER, Metrics
+from aura.server.metrics.gaps import GAPS
 from tests.server.test_routes import CHAT, application, client, question
 
 SERVERS = tuple(

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import msgspec
 
 from aura.adapters.models._openai_calls import CallFragment, Calls
-from aura.adapters.models._openai_reasoning import Details
+from aura.adapters.models._openai_reasoning import Keeps, Reasoning
 from aura.adapters.models._openai_runs import Runs
-from aura.adapters.models._openai_wire import Choice, Chunk, Usage, decoded, plain_text
+from aura.adapters.models._openai_usage import billed, newer
+from aura.adapters.models._openai_wire import Choice, Chunk, Delta, Usage, decoded, plain_text
 from aura.adapters.models.complaints import bounded, complaint, from_stream
 from aura.adapters.models.halves import Halves
 from aura.adapters.models.sse import EventTooLarge, Splitter
@@ -20,10 +21,8 @@ from aura.events import (
     ReasoningDelta,
     Stopped,
     TextDelta,
-    Thought,
     ToolCallDelta,
     ToolCalled,
-    TurnUsage,
 )
 from aura.masking import NOTHING_SECRET, Mask
 
@@ -32,10 +31,17 @@ _DONE = b"[DONE]"
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
     "content_filter": "content_filter",
+    "sensitive": "content_filter",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
 }
+
+_FAILURES = {"error", "abort", "network_error", "insufficient_system_resource"}
+"""Reasons of servers that gave up within an answer."""
 
 
 class _Speech:
@@ -53,7 +59,7 @@ class _Speech:
             self._thought = thought
         self._pieces.append(piece)
 
-    def add(self, events: Sequence[ToolCallDelta | ToolCalled | Thought]) -> None:
+    def add(self, events: Sequence[ToolCallDelta | ToolCalled]) -> None:
         for call in events:
             self._join()
             last = self._events[-1] if self._events else None
@@ -88,8 +94,8 @@ class ChunkParser:
 
     Nothing that was read before a failure is lost: `feed` gives it, and `finish` raises. `model`
     names the model in errors, `mask` keeps secrets out of them, `ids` makes the id of a call for
-    servers that do not. `live` are the tools of which the pieces of a call are wanted,
-    `thoughts_of` is the provider whose blocks of reasoning are kept, if there is one.
+    servers that do not. `live` are the tools of which the pieces of a call are wanted. `keeps` is
+    what the provider wants back of what the model thought.
     """
 
     def __init__(
@@ -100,7 +106,7 @@ class ChunkParser:
         ids: Callable[[str], str],
         mask: Mask = NOTHING_SECRET,
         live: Collection[str] = (),
-        thoughts_of: str = "",
+        keeps: Keeps = "nothing",
     ) -> None:
         self._agent_id = agent_id
         self._model = model
@@ -110,8 +116,7 @@ class ChunkParser:
         self._halves = Halves()
         self._calls = Calls(agent_id, ids, live)
         self._called = False
-        self._thoughts_of = thoughts_of
-        self._details = Details()
+        self._reasoning = Reasoning(agent_id, keeps)
         self._usage: Usage | None = None
         self._reason: str | None = None
         self._done = False
@@ -150,17 +155,17 @@ class ChunkParser:
             rest = self._until_done(self._splitter.flush())
             chunks, _ = decoded(rest, self._halves)
             self._hear(chunks, speech)
-            events = speech.events()
+            events = self._noted(speech.events())
         if self._failure is not None:
             raise self._failure
         if not self.complete:
             raise CutOff(
                 f"The answer of {self._model} broke off before its end. Try again.",
             )
-        events += self._thoughts()
         events += self._given(self._calls.rest())
+        events += self._reasoning.thoughts(called=self._called)
         if self._usage is not None:
-            events.append(self._billed(self._usage))
+            events.append(billed(self._agent_id, self._usage))
         events.append(Stopped(agent_id=self._agent_id, reason=self._why()))
         return events
 
@@ -177,7 +182,12 @@ class ChunkParser:
             if self._failure is None:
                 speech.say(run.text, thought=run.thought)
             self._take(payloads[run.end :], speech)
-        return speech.events()
+        return self._noted(speech.events())
+
+    def _noted(self, events: list[AnyEvent]) -> list[AnyEvent]:
+        """The same events, of which what was thought may be wanted back."""
+        self._reasoning.heard(events)
+        return events
 
     def _take(self, payloads: list[bytes], speech: _Speech) -> None:
         if not payloads or self._failure is not None:
@@ -195,35 +205,31 @@ class ChunkParser:
 
     def _hear(self, chunks: Iterable[Chunk], speech: _Speech) -> None:
         for chunk in chunks:
-            if chunk.usage is not None:
-                self._usage = chunk.usage
-            if chunk.error is not None or (chunk.message is not None and not chunk.choices):
-                said = complaint(msgspec.structs.asdict(chunk))
-                self._failure = from_stream(self._model, said, mask=self._mask)
-                return
+            self._usage = newer(self._usage, chunk.usage)
+            if chunk.error or (chunk.message is not None and not chunk.choices):
+                self._fail(msgspec.structs.asdict(chunk))
             for choice in chunk.choices or ():
-                if choice.index == 0:
+                if not choice.index and self._failure is None:
                     self._hear_choice(choice, speech)
+            if self._failure is not None:
+                return
 
     def _hear_choice(self, choice: Choice, speech: _Speech) -> None:
         delta = choice.delta or choice.message
         if delta is not None:
-            if thought := delta.reasoning_content or delta.reasoning:
-                speech.say(thought, thought=True)
-            if delta.content:
-                speech.say(delta.content, thought=False)
-            if delta.reasoning_details and self._thoughts_of:
-                self._details.add(delta.reasoning_details)
-            if delta.refusal:
-                speech.say(delta.refusal, thought=False)
-            if delta.tool_calls:
-                speech.add(self._given(self._calls.add(delta.tool_calls)))
+            _say(delta, speech)
+            if delta.reasoning_details:
+                self._reasoning.add(delta.reasoning_details)
+            fragments = delta.tool_calls or []
             if delta.function_call is not None:
-                legacy = CallFragment(index=0, function=delta.function_call)
-                speech.add(self._given(self._calls.add([legacy])))
-        if choice.finish_reason:
+                fragments = [*fragments, CallFragment(index=0, function=delta.function_call)]
+            if fragments:
+                speech.add(self._given(self._calls.add(fragments)))
+        self._usage = newer(self._usage, choice.usage)
+        if choice.error or choice.finish_reason in _FAILURES:
+            self._fail({"error": choice.error or f"finish_reason {choice.finish_reason!r}"})
+        elif choice.finish_reason:
             self._reason = choice.finish_reason
-            speech.add(self._thoughts())
             speech.add(self._given(self._calls.rest()))
 
     def _given(
@@ -231,13 +237,6 @@ class ChunkParser:
     ) -> Sequence[ToolCallDelta | ToolCalled]:
         self._called = self._called or bool(calls)
         return calls
-
-    def _thoughts(self) -> list[Thought]:
-        """The blocks of reasoning, all of them as one thought."""
-        block = self._details.block()
-        if not block:
-            return []
-        return [Thought(agent_id=self._agent_id, provider=self._thoughts_of, block=block)]
 
     def _why(self) -> FinishReason:
         """Why the answer ended; `tool_calls` exactly when there are calls to run.
@@ -249,18 +248,8 @@ class ChunkParser:
             return "tool_calls" if self._called else "stop"
         return reason
 
-    def _billed(self, usage: Usage) -> TurnUsage:
-        """The usage as an event; servers that count reasoning apart add it to the total only. A
-        count below zero is nonsense of the server's and counts nothing."""
-        prompt, completion = _count(usage.prompt_tokens), _count(usage.completion_tokens)
-        cached, reasoned = usage.prompt_tokens_details, usage.completion_tokens_details
-        return TurnUsage(
-            agent_id=self._agent_id,
-            prompt_tokens=prompt,
-            completion_tokens=max(completion, (usage.total_tokens or 0) - prompt),
-            cached_tokens=_count(cached.cached_tokens if cached else 0),
-            reasoning_tokens=_count(reasoned.reasoning_tokens if reasoned else 0),
-        )
+    def _fail(self, value: object) -> None:
+        self._failure = from_stream(self._model, complaint(value), mask=self._mask)
 
     def _unreadable(self, words: str) -> Unavailable:
         return Unavailable(
@@ -270,5 +259,17 @@ class ChunkParser:
         )
 
 
-def _count(tokens: int | None) -> int:
-    return max(0, tokens or 0)
+def _say(delta: Delta, speech: _Speech) -> None:
+    """All that is said and thought; a server uses one of the names for each."""
+    if thought := delta.reasoning_content or delta.reasoning:
+        speech.say(thought, thought=True)
+    if isinstance(delta.content, list):
+        for part in delta.content:
+            if thought := part.thought:
+                speech.say(thought, thought=True)
+            if part.text:
+                speech.say(part.text, thought=False)
+    elif delta.content:
+        speech.say(delta.content, thought=False)
+    if delta.refusal:
+        speech.say(delta.refusal, thought=False)

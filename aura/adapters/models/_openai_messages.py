@@ -7,30 +7,32 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from aura.adapters.models._openai_families import UNKNOWN, Family, effort, family, refused
+from aura.adapters.models._openai_reasoning import Keeps, put_back
 from aura.events import Json
 from aura.pipeline.ports import Assistant, Message, Prompt, ToolReply, ToolSpec, User
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the configuration says about a model; `additional_params` wins over all else.
 
-    `official` is true when OpenAI itself is asked, which knows fields that others refuse, and
-    `azure` when Azure is, where the same models are. With `tool_images` the model is shown the
-    images that tools give. Blocks of reasoning of the provider `thoughts_of` are put back.
+    `official` is true when OpenAI itself is asked, which knows fields that others refuse, `azure`
+    when Azure is, where the same models are, and `mistral` when Mistral is, which refuses what it
+    does not know. `keeps` is what is put back of what the model thought. With `tool_images` the
+    model is shown the images that tools give.
     """
 
     model: str
     official: bool
     azure: bool = False
+    mistral: bool = False
+    keeps: Keeps = "nothing"
     temperature: float | None = None
     max_tokens: int | None = None
     reasoning_effort: str | None = None
     tool_images: bool = False
     additional_params: Mapping[str, Json] = {}
-    thoughts_of: str = ""
 
     @property
     def family(self) -> Family:
@@ -41,15 +43,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def request(prompt: Prompt, settings: Settings) -> tuple[bytes, list[str]]:
     """The JSON to post, and what is configured or asked for, but would be refused by this model:
     it is not sent, or another effort is."""
-    stream_options = {"include_usage": True}
-    if settings.official:
-        stream_options["include_obfuscation"] = False
     body: dict[str, object] = {
         "model": settings.model,
         "messages": [*_system(prompt.system), *_messages(prompt.messages, settings)],
         "stream": True,
-        "stream_options": stream_options,
     }
+    if not settings.mistral:
+        body["stream_options"] = {"include_usage": True}
+    if settings.official:
+        body["stream_options"] = {"include_usage": True, "include_obfuscation": False}
     optional, left_out = _optional(prompt, settings)
     body.update(optional)
     body.update(settings.additional_params)
@@ -76,7 +78,7 @@ def _asked(prompt: Prompt, settings: Settings) -> dict[str, object]:
     asked: dict[str, object] = {
         "temperature": _first(options.temperature, settings.temperature),
         "top_p": options.top_p,
-        "seed": options.seed,
+        "random_seed" if settings.mistral else "seed": options.seed,
         "stop": options.stop,
         "response_format": options.response_format,
         "reasoning_effort": settings.reasoning_effort,
@@ -116,7 +118,7 @@ def _messages(messages: Sequence[Message], settings: Settings) -> Iterator[dict[
         if shown and not isinstance(message, ToolReply):
             yield _pictures(shown)
             shown = []
-        yield _message(message) | _reasoning(message, settings.thoughts_of)
+        yield _message(message, settings)
         if settings.tool_images and isinstance(message, ToolReply) and message.images:
             shown.append(message)
     if shown:
@@ -132,16 +134,17 @@ def _pictures(replies: Sequence[ToolReply]) -> dict[str, object]:
     return {"role": "user", "content": content}
 
 
-def _message(message: Message) -> dict[str, object]:
+def _message(message: Message, settings: Settings) -> dict[str, object]:
     match message:
         case User():
             return {"role": "user", "content": _content(message)}
         case Assistant(text=text, calls=()):
-            return {"role": "assistant", "content": text}
+            return {"role": "assistant", "content": text, **put_back(message, settings.keeps)}
         case Assistant(text=text, calls=calls):
             return {
                 "role": "assistant",
                 "content": text or None,
+                **put_back(message, settings.keeps),
                 "tool_calls": [
                     {
                         "id": call.tool_id,
@@ -153,13 +156,6 @@ def _message(message: Message) -> dict[str, object]:
             }
         case ToolReply():
             return {"role": "tool", "tool_call_id": message.tool_id, "content": message.text}
-
-
-def _reasoning(message: Message, provider: str) -> dict[str, object]:
-    """The blocks of reasoning that led to what was said, as they came."""
-    thoughts = message.thoughts if isinstance(message, Assistant) else ()
-    own = [_decode(each.block) for each in thoughts if provider and each.provider == provider]
-    return {"reasoning_details": [block for blocks in own for block in blocks]} if own else {}
 
 
 def _content(message: User) -> str | list[dict[str, object]]:

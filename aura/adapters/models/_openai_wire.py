@@ -9,25 +9,30 @@ from aura.adapters.models.complaints import UNREADABLE
 from aura.adapters.models.halves import Halves
 
 
+class Part(msgspec.Struct, gc=False):
+    """A piece of text or of reasoning, where the content is a list; reasoning is one, too."""
+
+    text: str | None = None
+    thinking: str | list[Part] | None = None
+
+    @property
+    def thought(self) -> str:
+        """The reasoning in it."""
+        if isinstance(self.thinking, list):
+            return "".join(part.text or "" for part in self.thinking)
+        return self.thinking or ""
+
+
 class Delta(msgspec.Struct, gc=False):
     """A piece of the answer, or the whole of one that is not streamed."""
 
-    content: str | None = None
+    content: str | list[Part] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: list[CallFragment] | None = None
     function_call: FunctionFragment | None = None
     reasoning_details: list[dict[str, object]] | None = None
-
-
-class Choice(msgspec.Struct, gc=False):
-    """One of the answers; we ask for one."""
-
-    delta: Delta | None = None
-    finish_reason: str | None = None
-    index: int = 0
-    message: Delta | None = None
 
 
 class PromptDetails(msgspec.Struct, gc=False):
@@ -43,13 +48,26 @@ class CompletionDetails(msgspec.Struct, gc=False):
 
 
 class Usage(msgspec.Struct, gc=False):
-    """What was billed."""
+    """What was billed; tokens from the cache have several names."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
+    cached_tokens: int | None = None
+    prompt_cache_hit_tokens: int | None = None
+
+
+class Choice(msgspec.Struct, gc=False):
+    """One of the answers; we ask for one."""
+
+    delta: Delta | None = None
+    finish_reason: str | None = None
+    index: int | None = 0
+    message: Delta | None = None
+    usage: Usage | None = None
+    error: object = None
 
 
 class Chunk(msgspec.Struct, gc=False):
@@ -89,11 +107,13 @@ def plain_text(payload: bytes) -> str | None:
         return None
     if not chunk.choices or len(chunk.choices) > 1:
         return None
-    if chunk.usage is not None or chunk.error is not None:
+    if chunk.usage is not None or chunk.error:
         return None
     choice = chunk.choices[0]
     delta = choice.delta
     if delta is None or choice.finish_reason is not None or choice.index:
+        return None
+    if not isinstance(delta.content, str) or choice.usage or choice.error:
         return None
     others = delta.reasoning_content or delta.reasoning or delta.refusal or delta.reasoning_details
     return None if others or delta.tool_calls or delta.function_call else delta.content

@@ -10,6 +10,7 @@ import structlog
 
 from aura.adapters.models._openai_chunks import ChunkParser
 from aura.adapters.models._openai_messages import Settings, request
+from aura.adapters.models._openai_reasoning import Keeps
 from aura.adapters.models.address import located
 from aura.adapters.models.exchange import Exchange
 from aura.adapters.models.transport import Transport
@@ -22,6 +23,11 @@ OPENAI = "https://api.openai.com/v1"
 AZURE = (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com")
 """Where the models of OpenAI are, too."""
 
+MISTRAL = "api.mistral.ai"
+
+THINKERS = {"api.deepseek.com", "api.moonshot.ai", "api.moonshot.cn"}
+"""Services that want back what was thought before a call."""
+
 MOST_TOOLS = 128
 """Tools that OpenAI takes in one request."""
 
@@ -32,7 +38,7 @@ class OpenAIModel:
     `ids` makes the ids of tool calls that the server left without. Nothing is asked twice: that
     is the pipeline's decision. `tool_images` says whether the model is shown the images that tools
     give; if it is not said, only models of OpenAI itself are. Credentials in the URL win over the
-    key. `thoughts_of` names a provider whose blocks of reasoning are kept and put back.
+    key. `keeps` is what is put back of what the model thought.
     """
 
     def __init__(
@@ -49,7 +55,7 @@ class OpenAIModel:
         reasoning_effort: str | None = None,
         tool_images: bool | None = None,
         additional_params: Mapping[str, Json] | None = None,
-        thoughts_of: str = "",
+        keeps: Keeps = "nothing",
         now: Callable[[], float] = time.time,
         log: Log | None = None,
     ) -> None:
@@ -70,12 +76,13 @@ class OpenAIModel:
             model=model,
             official=official,
             azure=host.endswith(AZURE),
+            mistral=host == MISTRAL,
             tool_images=official if tool_images is None else tool_images,
             temperature=temperature,
             max_tokens=max_tokens,
             reasoning_effort=reasoning_effort,
             additional_params=additional_params or {},
-            thoughts_of=thoughts_of,
+            keeps="text" if host in THINKERS else keeps,
         )
         self._told = False
 
@@ -104,7 +111,7 @@ class OpenAIModel:
             ids=self._ids,
             mask=self._mask,
             live=prompt.live,
-            thoughts_of=self._settings.thoughts_of,
+            keeps=self._settings.keeps,
         )
         return self._exchange.stream(self._url, self._headers, body, parser)
 

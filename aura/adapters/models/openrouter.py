@@ -42,6 +42,6 @@ class OpenRouterModel(OpenAIModel):
             max_tokens=max_tokens,
             tool_images=tool_images,
             additional_params={"usage": {"include": True}, **(additional_params or {})},
-            thoughts_of="openrouter",
+            keeps="details",
             now=now,
         )

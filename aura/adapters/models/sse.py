@@ -91,7 +91,8 @@ def _plain(block: bytes) -> list[bytes] | None:
 def _data(event: bytes) -> bytes | None:
     """The `data` lines of one event, joined, or `None` when it has none.
 
-    Most have one, behind their name.
+    Most have one, behind their name. Servers that fail may send their error as a field of its own,
+    or bare.
     """
     head, _, line = event.partition(b"\n")
     if head.startswith(b"event:") and line.startswith(b"data: ") and b"\n" not in line:
@@ -101,4 +102,7 @@ def _data(event: bytes) -> bytes | None:
         for line in event.split(b"\n")
         if line.startswith(b"data:") or line == b"data"
     ]
-    return b"\n".join(lines) if lines else None
+    if lines:
+        return b"\n".join(lines)
+    bare = event.strip().removeprefix(b"error:").lstrip()
+    return bare if bare.startswith(b"{") else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,9 +10,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from aura.adapters.models.openai import OpenAIModel
-from aura.events import AnyEvent
-from aura.pipeline.ports import Prompt, User
-from tests.adapters.models.chunks import counted, delta, frames, said, stopped
+from aura.events import AnyEvent, Thought
+from aura.pipeline.ports import Assistant, Options, Prompt, ToolReply, User
+from tests.adapters.models.chunks import (
+    called,
+    counted,
+    delta,
+    fragment,
+    frames,
+    said,
+    stopped,
+    thought,
+)
 from tests.support.transcript import transcript
 
 pytestmark = pytest.mark.anyio
@@ -22,13 +31,16 @@ HI: list[AnyEvent] = [said("Hi"), stopped()]
 
 
 class Answered:
-    """An answer of two words and no more."""
+    """A whole answer."""
 
     status = 200
     headers: Mapping[str, str] = {}
 
+    def __init__(self, chunks: Sequence[object]) -> None:
+        self._chunks = chunks
+
     async def batches(self) -> AsyncGenerator[bytes, None]:
-        yield frames(delta(content="Hi"), delta("stop"), b"[DONE]")
+        yield frames(*self._chunks, b"[DONE]")
 
     def close(self) -> None:
         pass
@@ -37,14 +49,15 @@ class Answered:
 class Network:
     """A transport that reaches every host, and keeps what was sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, *chunks: object) -> None:
+        self._chunks = chunks or (delta(content="Hi"), delta("stop"))
         self.urls: list[str] = []
         self.bodies: list[dict[str, Any]] = []
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answered:
         self.urls.append(url)
         self.bodies.append(msgspec.json.decode(body))
-        return Answered()
+        return Answered(self._chunks)
 
 
 def model(network: Network, url: str | None = None, **options: Any) -> OpenAIModel:
@@ -84,3 +97,57 @@ async def test_the_limit_has_the_name_that_the_server_knows(url: str | None, lim
     assert {limit: 9} == {name: body[name] for name in body if name.startswith("max_")}
     base = (url or "https://api.openai.com/v1").rstrip("/")
     assert network.urls == [f"{base}/chat/completions"]
+
+
+async def test_mistral_is_sent_nothing_that_it_does_not_know() -> None:
+    """It counts tokens unasked, and has a name of its own for the seed."""
+    network = Network()
+    asks = msgspec.structs.replace(PROMPT, options=Options(seed=7))
+    asked = model(network, "https://api.mistral.ai/v1", max_tokens=9)
+    assert await transcript(asked.stream(asks)) == HI
+    messages = [{"role": "user", "content": "Hi"}]
+    sent = {"model": "gpt-5.2", "messages": messages, "stream": True}
+    assert network.bodies == [{**sent, "max_tokens": 9, "random_seed": 7}]
+
+
+@pytest.mark.parametrize(
+    ("url", "returned"),
+    [
+        ("https://api.deepseek.com", [{"reasoning_content": "Hm."}, {"reasoning_content": ""}]),
+        ("https://api.moonshot.ai/v1", [{"reasoning_content": "Hm."}, {"reasoning_content": ""}]),
+        ("http://127.0.0.1:8000/v1", [{}, {}]),
+    ],
+)
+async def test_thoughts_before_a_call_go_back_where_they_are_wanted(
+    url: str, returned: list[dict[str, str]]
+) -> None:
+    thinks = [delta(reasoning_content=piece) for piece in ("H", "m.")]
+    network = Network(*thinks, fragment(0, "{}", "f", "c"), delta("tool_calls"))
+    asked = model(network, url)
+    call = called("c", "f", "{}")
+    events = await transcript(asked.stream(PROMPT))
+    thoughts = tuple(event for event in events if isinstance(event, Thought))
+    rest = [event for event in events if event not in thoughts]
+    assert rest == [thought("Hm."), call, stopped("tool_calls")]
+    reply = ToolReply("c", "f", "1")
+    foreign = Thought(agent_id="main", provider="anthropic", block="{}")
+    talk = (
+        *PROMPT.messages,
+        Assistant("", (call,), thoughts),
+        reply,
+        Assistant("", (call,), (foreign,)),
+        reply,
+        Assistant("Bye", (), thoughts),
+    )
+    await transcript(asked.stream(msgspec.structs.replace(PROMPT, messages=talk)))
+    said_by_us = [each for each in network.bodies[1]["messages"] if each["role"] == "assistant"]
+    sent = [
+        {name: each[name] for name in each if name == "reasoning_content"} for each in said_by_us
+    ]
+    assert sent == [*returned, {}]
+
+
+async def test_thoughts_without_a_call_are_not_kept() -> None:
+    network = Network(delta(reasoning_content="Hm."), delta("stop", content="Hi"))
+    events = await transcript(model(network, "https://api.deepseek.com").stream(PROMPT))
+    assert events == [thought("Hm."), said("Hi"), stopped()]

@@ -298,7 +298,7 @@ async def test_reasoning_goes_back_to_openrouter_with_the_calls(transport: Trans
 
     async with serving(answer) as url:
         asked = model("openrouter", transport, url)
-        *_, kept, wanted, end = await heard(asked)
+        *_, wanted, kept, end = await heard(asked)
         assert isinstance(kept, Thought)
         history: tuple[Message, ...] = (
             User("Hi"),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import accumulate
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,10 +14,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
-from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from aura.events import (
     AnyEvent,
@@ -38,12 +33,10 @@ from aura.events import (
     WorkerToolCompleted,
     WorkerToolStarted,
 )
+from aura.server.metrics.gaps import Gaps
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds for what takes as long as a model or a tool does."""
-
-GAPS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
-"""Upper bounds for the time between two pieces of text."""
 
 KINDS = ("prompt", "completion", "cached", "reasoning")
 """The kinds of tokens that are billed."""
@@ -161,39 +154,6 @@ class Metrics:
         return text, media_type
 
 
-class Gaps(Collector):
-    """The histogram of the time between two pieces of text. The library's own takes longer for
-    one observation than everything else that we do to a piece."""
-
-    def __init__(self) -> None:
-        self._agents: dict[str, GapCounts] = {}
-
-    def of(self, agent: str) -> GapCounts:
-        """The counts of one agent."""
-        return self._agents.setdefault(agent, GapCounts())
-
-    def collect(self) -> Iterator[Metric]:
-        """The histogram as it is now."""
-        family = HistogramMetricFamily(
-            "aura_text_gap_seconds", "Between two pieces of text of one run.", labels=["agent"]
-        )
-        bounds = [*map(floatToGoString, GAPS), "+Inf"]
-        for agent, gaps in tuple(self._agents.items()):  # scrapes have a thread
-            buckets = list(zip(bounds, accumulate(gaps.counts), strict=True))
-            family.add_metric([agent], buckets, gaps.seconds)
-        yield family
-
-
-class GapCounts:
-    """How many gaps there were of each length, and how long all of them were."""
-
-    __slots__ = ("counts", "seconds")
-
-    def __init__(self) -> None:
-        self.counts = [0] * (len(GAPS) + 1)
-        self.seconds = 0.0
-
-
 class AgentCounts:
     """The metrics of one agent that every run of it touches, looked up once."""
 
@@ -231,9 +191,7 @@ class RunMeter:
         if self._spoken is None:
             self._answer(now)
         else:
-            gap = now - self._spoken
-            self._gaps.counts[bisect_left(GAPS, gap)] += 1
-            self._gaps.seconds += gap
+            self._gaps.add(now - self._spoken)
         self._spoken = now
 
     def ended(self, status: str) -> None:
