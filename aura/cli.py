@@ -162,6 +162,7 @@ def _serve(given: argparse.Namespace, environment: Environment) -> int:
         first_chunk_timeout=chosen.first_chunk_timeout_secs,
         scratchpad_events=chosen.aura_emit_scratchpad_tool_events,
         escape_hatch=chosen.aura_escape_hatch,
+        provider_details=chosen.debug_provider_errors,
         prompt_journal=chosen.aura_prompt_journal,
     )
     app = create_app(agents, chosen, drain=drain, on_ready=partial(announce, settings=chosen))

@@ -89,6 +89,12 @@ OPTIONS = (
         "aura.* events merged into empty chunks, or bare",
     ),
     Option(
+        "debug_provider_errors",
+        "AURA_DEBUG_PROVIDER_ERRORS",
+        boolean,
+        "tell clients what a provider said when it failed, without keys; may name internal hosts",
+    ),
+    Option(
         "error_style",
         "AURA_ERROR_STYLE",
         one_of(get_args(ErrorStyle)),

@@ -39,6 +39,7 @@ async def open_agents(
     scratchpad_events: bool = False,
     escape_hatch: bool = True,
     prompt_journal: bool = False,
+    provider_details: bool = False,
     sources: Sources | None = None,
     log: Log | None = None,
 ) -> AsyncIterator[Catalog]:
@@ -48,7 +49,8 @@ async def open_agents(
     `default` is the id for requests that name no agent; `first_chunk_timeout` is in seconds, 0
     for no limit. `scratchpad_events` shows clients how agents explore their scratchpads,
     `escape_hatch` lets teams plan what their tools cannot do in full, and `prompt_journal` keeps
-    every prompt of a team that keeps records. Errors leave as they are, not wrapped in a group:
+    every prompt of a team that keeps records; with `provider_details` clients are told what a
+    provider said of its failure. Errors leave as they are, not wrapped in a group:
     `ConfigError` when a package for a model is not installed, or when a server that is required
     cannot be reached, if we `insist`.
     """
@@ -66,6 +68,7 @@ async def open_agents(
             scratchpad_events=scratchpad_events,
             escape_hatch=escape_hatch,
             prompt_journal=prompt_journal,
+            provider_details=provider_details,
         )
 
         def waiting() -> int:

@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from aura.adapters.mcp.link import Link
 from aura.adapters.mcp.pool import Pool
 from aura.adapters.mcp.toolbox import Choice, Toolset
+from aura.adapters.models.candid import Candid
 from aura.adapters.models.transport import Transport
 from aura.build import mcp, scratchpad
 from aura.build.models import built
@@ -83,6 +84,7 @@ class Shared:
         scratchpad_events: bool,
         escape_hatch: bool,
         prompt_journal: bool,
+        provider_details: bool,
     ) -> None:
         self._stack = stack
         self._tasks = tasks
@@ -94,6 +96,7 @@ class Shared:
         self._scratchpad_events = scratchpad_events
         self.escape_hatch = escape_hatch
         self.prompt_journal = prompt_journal
+        self._provider_details = provider_details
         self._records: list[FileRecords] = []
 
     async def agent(self, config: Config, first_chunk_timeout: float) -> Agent:
@@ -165,7 +168,8 @@ class Shared:
 
     async def model(self, llm: Llm) -> Model:
         """The model that a table describes."""
-        return await built(llm, self.transport, self.sources, self._log)
+        model = await built(llm, self.transport, self.sources, self._log)
+        return Candid(model) if self._provider_details else model
 
     async def transport(self) -> Transport:
         """aiohttp, or httpx2 where the event loop is not asyncio's."""

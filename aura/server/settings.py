@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     aura_emit_reasoning: bool = False
     aura_emit_scratchpad_tool_events: bool = False
     aura_escape_hatch: bool = True
+    debug_provider_errors: bool = False
     aura_prompt_journal: bool = False
     aura_event_frames: EventFrames = "merged"
     error_style: ErrorStyle = "frame"
