@@ -20,6 +20,9 @@ from tests.support.wire import Frame, frames
 FRAMES = 18
 """As many as the scenario has when nothing disturbs it, and some more."""
 
+NEVER = 1_000_000
+"""A frame that does not come."""
+
 SAMPLE = 9
 """Every so many of them are tried in the ordinary run."""
 
@@ -71,9 +74,12 @@ def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
     running.end()
 
 
-@pytest.fixture(scope="module")
-def server(processes: Processes) -> Running:
-    return processes.serve(FILES, "--run-log", "runs")
+@pytest.fixture
+def server(processes: Processes) -> Iterator[Running]:
+    """A server of each test's own: one whose tools die again and again waits longer each time."""
+    running = processes.serve(FILES, "--run-log", "runs")
+    yield running
+    running.end()
 
 
 def played(server: Running, at: int, fault: Callable[[], None]) -> tuple[str, bytes]:
@@ -111,11 +117,19 @@ def sure(holds: Callable[[], bool]) -> None:
     anyio.run(eventually, holds)
 
 
+@pytest.fixture
+def files(server: Running) -> int:
+    """How many files the server has open when it is idle and its tools are connected, as they are
+    behind a run that has called them."""
+    _, body = played(server, NEVER, lambda: None)
+    assert body.count(b"aura.tool_complete") > 0
+    return psutil.Process(server.pid).num_fds()
+
+
 @pytest.mark.parametrize("at", places())
-def test_the_server_of_the_tools_is_killed(server: Running, at: int) -> None:
+def test_the_server_of_the_tools_is_killed(server: Running, files: int, at: int) -> None:
     sure(lambda: len(children(server)) == 1)
     [child] = children(server)
-    files = psutil.Process(server.pid).num_fds()
 
     def kill() -> None:
         os.kill(child.pid, signal.SIGKILL)
