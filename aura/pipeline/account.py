@@ -37,7 +37,8 @@ class Account:
 
     At most `most` calls are made at a time, 0 for any number; further ones wait in their order.
     When the provider limits the rate, nobody asks before `quiet_until`; while `breaker` refuses,
-    nobody asks at all. Only tickets change any of it.
+    nobody asks at all. `waiting` is how many calls wait, for whatever it is. Only tickets change
+    any of it.
     """
 
     def __init__(self, *, most: int = 0) -> None:
@@ -46,13 +47,8 @@ class Account:
         self.last_failure = ""
         self.quiet_until = -math.inf
         self.backing_off: set[int] = set()
+        self.waiting = 0
         self._tickets = 0
-
-    @property
-    def waiting(self) -> int:
-        """How many calls wait for their turn, or for the provider to be asked again."""
-        queue = self.slots.statistics().tasks_waiting if self.slots is not None else 0
-        return queue + len(self.backing_off)
 
     def ticket(self, run: Run, *, of: str) -> Ticket:
         """What one call needs to be made; `of` names its model in messages."""
@@ -94,11 +90,15 @@ class Ticket:
 
     async def sit_out(self, wait: Wait) -> None:
         """Wait for it. There can be another obstacle by then."""
-        if wait.seconds is not None:
-            await anyio.sleep(wait.seconds)
-        elif self._account.slots is not None:
-            await self._account.slots.acquire()
-            self._holds_slot = True
+        self._account.waiting += 1
+        try:
+            if wait.seconds is not None:
+                await anyio.sleep(wait.seconds)
+            elif self._account.slots is not None:
+                await self._account.slots.acquire()
+                self._holds_slot = True
+        finally:
+            self._account.waiting -= 1
 
     def answered(self) -> None:
         """The provider answers."""

@@ -25,7 +25,7 @@ def parsed(call: ToolCalled) -> Arguments | Outcome:
     """The arguments of a call, or what to tell the model when they are no JSON object."""
     try:
         return _decode_arguments(call.arguments.strip() or "{}")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return Outcome(
             text=f"JsonError: the arguments of {call.tool_name!r} are not a JSON object: {error}."
             " Call the tool again with one JSON object.",
@@ -145,11 +145,12 @@ async def calls(
     lanes: Lanes[AnyEvent] = run.lanes()
     for _ in range(min(parallel, len(waiting))):
         lanes.add(call(waiting.popleft()))
-    async with opened(lanes.events()) as events:
-        async for event in events:
-            yield event
-            if isinstance(event, ToolCompleted | ToolDelegated) and waiting:
-                lanes.add(call(waiting.popleft()))
+    with run.backlog.queue(waiting):
+        async with opened(lanes.events()) as events:
+            async for event in events:
+                yield event
+                if isinstance(event, ToolCompleted | ToolDelegated) and waiting:
+                    lanes.add(call(waiting.popleft()))
 
 
 async def _finished(

@@ -123,7 +123,7 @@ def explained(call: ToolCalled) -> tuple[ToolCalled, str]:
         return call, ""
     try:
         arguments = msgspec.json.decode(call.arguments, type=dict[str, object])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return call, ""
     reason = arguments.pop(REASONING, "")
     text = msgspec.json.encode(arguments).decode()

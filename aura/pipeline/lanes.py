@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from aura.pipeline.backlog import Backlog
 from aura.pipeline.compose import Failure, opened
 
 T = TypeVar("T")
@@ -36,15 +37,16 @@ class Lanes(Generic[T]):
     A lane runs start to finish in one task and keeps its own order. It may be `room` items ahead
     of the reader, so a lane that is always ready neither starves the others nor grows without
     bound. Items wait in one list that the reader swaps for an empty one: what is ready together
-    is read together.
+    is read together. Lanes that wait for the reader are counted in the `backlog`.
     """
 
-    def __init__(self, tasks: TaskGroup, *, room: int = 8) -> None:
+    def __init__(self, tasks: TaskGroup, *, room: int = 8, backlog: Backlog | None = None) -> None:
         if room < 1:
             message = f"a lane needs room for at least one item, got {room}"
             raise ValueError(message)
         self._tasks = tasks
         self._room = room
+        self._backlog = backlog or Backlog()
         self._items: list[T | Failure] = []
         self._lanes: set[_Lane] = set()
         self._taken = 0
@@ -81,7 +83,8 @@ class Lanes(Generic[T]):
     async def _put(self, item: T | Failure, lane: _Lane) -> None:
         if lane.taken == self._taken and lane.unread == self._room:
             self._swapped = self._swapped or anyio.Event()
-            await self._swapped.wait()
+            with self._backlog.blocking():
+                await self._swapped.wait()
         if lane.taken != self._taken:
             lane.taken, lane.unread = self._taken, 0
         lane.unread += 1

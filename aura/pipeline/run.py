@@ -15,6 +15,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from aura.events import RunFailed
+from aura.pipeline.backlog import Backlog
 from aura.pipeline.lanes import Lanes
 from aura.pipeline.ports import Log
 
@@ -47,7 +48,8 @@ class Sources:
 class Run:
     """One request being answered. `headers` are those of the request, by lower-case name; `owner`
     stands for whoever sent it. It `begun` at that moment of the clock and is cut off after `limit`
-    seconds, 0 for never; `fate` says why it was cut off, once it is.
+    seconds, 0 for never; `fate` says why it was cut off, once it is. `backlog` counts what waits in
+    it.
     """
 
     id: str
@@ -62,6 +64,7 @@ class Run:
     begun: float = 0.0
     limit: float = 0.0
     fate: list[RunFailed] = field(default_factory=list)
+    backlog: Backlog = field(default_factory=Backlog)
 
     def borrow(self, lent: AbstractContextManager[T]) -> T:
         """What is lent, until this run is over."""
@@ -69,7 +72,7 @@ class Run:
 
     def lanes(self, *, room: int = 8) -> Lanes[T]:
         """An empty set of lanes whose tasks end with this run."""
-        return Lanes(self.tasks, room=room)
+        return Lanes(self.tasks, room=room, backlog=self.backlog)
 
 
 @asynccontextmanager

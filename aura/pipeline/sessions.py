@@ -37,7 +37,7 @@ async def earlier(work: Teamwork) -> tuple[Manifest, ...]:
     for data in await record.manifests(MOST):
         try:
             manifest = _decode(data)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             continue
         ours = (manifest.agent_id, manifest.owner) == (work.team.agent_id, run.owner)
         if ours and manifest.status != "running":

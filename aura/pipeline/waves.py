@@ -28,17 +28,18 @@ async def executed(plan: Plan, iteration: int, work: Teamwork) -> AsyncGenerator
         yield event
     for task in ready:
         lanes.add(worked(task, (), iteration, work))
-    async with opened(lanes.events()) as events:
-        async for event in events:
-            yield event
-            if isinstance(event, TaskCompleted):
-                done[event.task_id] = event
-                for blocked in wave.ended(event.task_id, success=event.success):
-                    yield never_begun(blocked, event)
-                for begun in announced(ready := wave.launched(), iteration, work):
-                    yield begun
-                for task in ready:
-                    lanes.add(worked(task, given(task, plan, done, work), iteration, work))
+    with work.run.backlog.queue(wave):
+        async with opened(lanes.events()) as events:
+            async for event in events:
+                yield event
+                if isinstance(event, TaskCompleted):
+                    done[event.task_id] = event
+                    for blocked in wave.ended(event.task_id, success=event.success):
+                        yield never_begun(blocked, event)
+                    for begun in announced(ready := wave.launched(), iteration, work):
+                        yield begun
+                    for task in ready:
+                        lanes.add(worked(task, given(task, plan, done, work), iteration, work))
 
 
 class Wave:
@@ -58,6 +59,10 @@ class Wave:
             for needed in task.dependencies:
                 self._waiting.setdefault(needed, []).append(task.task_id)
         self._ready = [number for number, missing in self._missing.items() if not missing]
+
+    def __len__(self) -> int:
+        """How many tasks could begin if more could run."""
+        return len(self._ready)
 
     def ended(self, task_id: int, *, success: bool) -> tuple[PlannedTask, ...]:
         """A task is over. Gives the tasks that will never begin because of it, by their ids."""

@@ -74,7 +74,8 @@ class Writer:
 
     def close(self) -> None:
         """Let go of the file."""
-        os.close(self._descriptor)
+        with suppress(OSError):  # whether all of it is there, `sync` has told
+            os.close(self._descriptor)
 
 
 class Reader:

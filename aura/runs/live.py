@@ -9,12 +9,13 @@ from typing import Protocol
 import anyio
 
 from aura.events import AnyEvent, RunFailed, TextDelta
+from aura.pipeline.backlog import Backlog
 from aura.pipeline.compose import Events, opened
 from aura.pipeline.ports import Log
 from aura.pipeline.run import Run, Sources, open_run
 from aura.runs.deadlines import Deadlines, Limits
 from aura.runs.entry import Entry, Numbering, weight
-from aura.runs.log import Head, RunLog, Status, outcome
+from aura.runs.log import LEFT, STALLED, Head, RunLog, Status, outcome
 from aura.runs.timer import Appointment, Timer
 from aura.runs.unfinished import Unfinished
 
@@ -97,6 +98,11 @@ class LiveRun:
     def ahead(self) -> int:
         """How much waits for the client that the run was started for, in entries."""
         return 0 if self._paced is None else self._appended - self._paced.taken
+
+    @property
+    def backlog(self) -> Backlog | None:
+        """What waits inside the run, once it has begun."""
+        return None if self._run is None else self._run.backlog
 
     async def drive(self, events: Callable[[Run], Events], headers: Mapping[str, str]) -> None:
         """Let the run happen, from its first event to its last."""
@@ -244,7 +250,7 @@ class LiveRun:
             self._give_up()
 
     def _give_up(self) -> None:
-        code, message = "client_disconnected", "The client left before the answer was done."
+        code, message = LEFT, "The client left before the answer was done."
         if self._stalled:
-            code, message = "client_stalled", "The client did not read the answer for too long."
+            code, message = STALLED, "The client did not read the answer for too long."
         self.end(RunFailed(code=code, message=message, status=499, retryable=False))

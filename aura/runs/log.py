@@ -13,8 +13,12 @@ from aura.runs.entry import Entry
 
 Status = Literal["running", "completed", "failed", "cancelled", "interrupted"]
 
-CANCELLED = frozenset({"run_cancelled", "client_disconnected", "client_stalled"})
-"""Codes of runs that somebody ended on purpose."""
+LEFT = "client_disconnected"
+STALLED = "client_stalled"
+"""Codes of runs whose last client left, or was cut because it did not read for too long."""
+
+CANCELLED = frozenset({"run_cancelled", LEFT, STALLED})
+"""Codes of runs that somebody ended on purpose, or that nobody was left to read."""
 
 INTERRUPTED = "run_interrupted"
 """The code of a run whose server was gone before the run was over."""

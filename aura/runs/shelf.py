@@ -98,7 +98,7 @@ class Shelf:
         for run_id in there - self._over.keys():
             if self._stopped:
                 return
-            if not (run_id in self._spoiled or self._ours(run_id)):
+            if not self._ours(run_id):
                 self._look(run_id)
         self._surveyed = self._now()
 
@@ -151,6 +151,8 @@ class Shelf:
 
     def _look(self, run_id: str) -> Summary | None:
         """What the file of a run says, if it can be read; remembers what has to be."""
+        if run_id in self._spoiled:
+            return None
         try:
             found = self._summary(run_id)
         except FileNotFoundError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,6 +13,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from aura.events import RunFailed
+from aura.pipeline.backlog import Backlog
 from aura.pipeline.compose import Events
 from aura.pipeline.run import Run, Sources
 from aura.runs.deadlines import Limits
@@ -80,9 +81,22 @@ class Runs:
         metrics.watch(
             "aura_entries_unread", "Entries of runs that slow clients have not read.", self._ahead
         )
+        metrics.watch(
+            "aura_lanes_waiting",
+            "Tool calls and tasks that wait until others have ended.",
+            lambda: sum(backlog.queued for backlog in self._backlogs()),
+        )
+        metrics.watch(
+            "aura_lanes_blocked",
+            "Tools and tasks that cannot go on until what they have said is read.",
+            lambda: sum(backlog.blocked for backlog in self._backlogs()),
+        )
 
     def _ahead(self) -> float:
         return sum(live.ahead for live in tuple(self._live.values()))
+
+    def _backlogs(self) -> Iterator[Backlog]:
+        return filter(None, [live.backlog for live in tuple(self._live.values())])
 
     def live(self, run_id: str) -> LiveRun | None:
         """The run, unless it is over."""

@@ -14,7 +14,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from aura.runs.live import LiveRun, Seat
-from aura.runs.log import Head, Tail, Trimmed
+from aura.runs.log import LEFT, STALLED, Head, Tail, Trimmed
 from aura.server.errors import trimmed
 from aura.server.fold import Fold
 from aura.server.frames import Frames
@@ -173,8 +173,12 @@ class Showing:
             while (await receive())["type"] != "http.disconnect":
                 pass
         if not self._over:
-            structlog.get_logger().info("client left")
-            self._scope.cancel()
+            structlog.get_logger().info("client left", code=LEFT)
+            self._cut(LEFT)
+
+    def _cut(self, code: str) -> None:
+        self._runs.metrics.cut.labels(code).inc()
+        self._scope.cancel()
 
     def _look(self) -> float | None:
         """Wake the writer when something is due; give up on a client that does not read."""
@@ -183,10 +187,10 @@ class Showing:
             case "release" | "keepalive":
                 self._tail.wake()
             case "stalled":
-                structlog.get_logger().warning("client does not read, giving up")
+                structlog.get_logger().warning("client does not read, giving up", code=STALLED)
                 if self._seat is not None:
                     self._seat.stalled = True
-                self._scope.cancel()
+                self._cut(STALLED)
                 return None
             case None:
                 pass

@@ -75,6 +75,8 @@ def _finished(parser: Parser, events: list[AnyEvent]) -> Outcome:
         events = events + parser.finish()
     except ProviderError as error:
         failure = (type(error), str(error), error.detail)
+    if isinstance(parser, MessageParser):  # goes into the next request
+        assert all(parser.said.blocks)
     for event in events:
         assert not isinstance(event, ToolCalled) or (event.tool_id and event.arguments)
     return joined(events), failure

@@ -160,6 +160,9 @@ async def test_a_client_that_does_not_read_for_too_long_is_cut(processes: Proces
                 "status": "cancelled",
                 "code": "client_stalled",
             }
+            counts = (await http.get("/metrics")).text
+            assert 'aura_run_errors_total{agent="flood",code="client_stalled"} 1.0' in counts
+            assert 'aura_streams_cut_total{code="client_stalled"} 1.0' in counts
             assert await quick_answer(http) == "Here."
     assert server.output().count("client does not read") == 1
     assert '"level": "error"' not in server.output()

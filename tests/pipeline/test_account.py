@@ -144,6 +144,38 @@ def test_a_call_waits_for_its_turn_and_says_so_first() -> None:
     on_the_clock(work, most=1)
 
 
+def test_calls_that_wait_are_counted_once_whatever_they_wait_for() -> None:
+    async def work(case: Case) -> None:
+        account = case.account
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(case.result, [HI, 10.0])
+            await anyio.sleep(1)
+            for _ in range(3):
+                tasks.start_soon(case.result, [HI])
+            tasks.start_soon(leaving_after, 2.0, case.call([HI]))
+            await anyio.sleep(1)
+            assert account.waiting == 4  # for their turn
+            await anyio.sleep(2)
+            assert account.waiting == 3
+        assert account.waiting == 0
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(case.result, [RateLimited("x", retry_after=5)], [HI, 10.0])
+            await anyio.sleep(1)
+            tasks.start_soon(case.result, [HI, 10.0])
+            await anyio.sleep(1)
+            assert account.waiting == 2  # for the moment when the provider can be asked
+            await anyio.sleep(5)
+            assert account.waiting == 1  # for its turn, after that moment
+        assert account.waiting == 0
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(case.result, [Unavailable("x", retry_after=5)], [HI])
+            await anyio.sleep(1)
+            assert account.waiting == 1  # for another attempt
+        assert account.waiting == 0
+
+    on_the_clock(work, most=1)
+
+
 def test_an_account_without_a_bound_makes_nobody_wait() -> None:
     async def work(case: Case) -> None:
         async with anyio.create_task_group() as tasks:

@@ -77,8 +77,11 @@ async def test_a_lane_waits_for_a_reader_that_does_not_read(run: Run) -> None:
     batches = lanes.batches()
     await anext(batches)
     await wait_all_tasks_blocked()
+    assert run.backlog.blocked == 1
     assert len(await anext(batches)) == 3
+    await wait_all_tasks_blocked()
     await batches.aclose()
+    assert run.backlog.blocked == 0
 
 
 async def test_a_lane_added_while_reading_is_read_too(run: Run) -> None:

@@ -237,13 +237,21 @@ async def test_a_tool_that_does_not_exist_is_explained_to_the_model(run: Run) ->
     assert completed.error == "ToolCallError: there is no tool named 'dig'. Available: look."
 
 
-async def test_arguments_that_are_no_object_are_explained_to_the_model(run: Run) -> None:
+DEEP = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+
+
+@pytest.mark.parametrize("arguments", ["[1", DEEP], ids=["broken", "deep"])
+async def test_arguments_that_are_no_object_are_explained_to_the_model(
+    arguments: str, run: Run
+) -> None:
     class Sloppy:
         name = "scripted/sloppy"
 
         async def stream(self, prompt: Prompt) -> AsyncIterator[AnyEvent]:
             if len(prompt.messages) == 1:
-                yield ToolCalled(agent_id="main", tool_id="c", tool_name="look", arguments="[1")
+                yield ToolCalled(
+                    agent_id="main", tool_id="c", tool_name="look", arguments=arguments
+                )
             yield Stopped(agent_id="main", reason="stop")
 
     asking = Agent(model=Sloppy(), system="", toolset=ScriptedToolbox((gives("look", "x"),)))

@@ -274,6 +274,8 @@ async def test_the_route_shows_what_the_server_did() -> None:
         "aura_model_calls_waiting 0.0",
         "aura_streams_open 0.0",
         "aura_entries_unread 0.0",
+        "aura_lanes_waiting 0.0",
+        "aura_lanes_blocked 0.0",
         "aura_run_log_runs 1.0",
     ):
         assert line in lines

@@ -8,6 +8,9 @@ from functools import partial
 
 import anyio
 import pytest
+from litestar.response.base import ASGIResponse
+from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
 
 from aura.events import (
     AnyEvent,
@@ -91,6 +94,17 @@ def staged(asked: Task, play: Callable[[Stage], Awaitable[None]]) -> None:
 
 def waits() -> ScriptedTool:
     return gives("look", "never", gate=anyio.Event())
+
+
+def counted(runs: Runs) -> dict[str, float]:
+    """Answers that were cut and runs that failed, by code."""
+    body, _ = runs.metrics.exposition("")
+    return {
+        f"{sample.name} {sample.labels['code']}": sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+        if "code" in sample.labels and sample.name.endswith("_total")
+    }
 
 
 def codes(client: Client) -> list[str]:
@@ -208,13 +222,67 @@ def test_a_client_that_does_not_read_is_cut_and_counts_as_gone() -> None:
         assert client.messages == []
         *_, failed, _end = await stage.events()
         assert failed.code == "client_stalled"  # type: ignore[union-attr]
+        record = await stage.runs.log.find(stage.live.head.run_id)
+        assert record.status == "cancelled"
+        assert counted(stage.runs) == {
+            "aura_streams_cut_total client_stalled": 1,
+            "aura_run_errors_total client_stalled": 1,
+        }
 
-    staged(asking(agent(says("word " * 2000, delay=1.0))), play)
+    with capture_logs() as lines:
+        staged(asking(agent(says("word " * 2000, delay=1.0))), play)
+    named = [(line["event"], line["code"]) for line in lines if "code" in line]
+    assert named == [
+        ("client does not read, giving up", "client_stalled"),
+        ("answered", "client_stalled"),
+    ]
 
 
-async def leaves(stage: Stage, client: Client, after: float) -> None:
+def test_a_run_that_was_left_unread_lingers_and_names_who_left_last() -> None:
+    async def play(stage: Stage) -> None:
+        unread = Client(reading=anyio.Event())
+        await call(stage.answer(longest_write=40.0), unread)
+        await leaves(stage, Client(), after=5.0, response=stage.replay())
+        await stage.over()
+        *_, failed, _end = await stage.events()
+        assert failed.code == "client_disconnected"  # type: ignore[union-attr]
+        assert counted(stage.runs) == {
+            "aura_streams_cut_total client_stalled": 1,
+            "aura_streams_cut_total client_disconnected": 1,
+            "aura_run_errors_total client_disconnected": 1,
+        }
+
+    staged(asking(agent(says("word " * 2000, delay=1.0)), linger=100.0), play)
+
+
+def test_a_run_that_lingers_in_vain_was_left_unread() -> None:
+    async def play(stage: Stage) -> None:
+        await call(stage.answer(longest_write=40.0), Client(reading=anyio.Event()))
+        assert 140 <= await stage.over() <= 160
+        *_, failed, _end = await stage.events()
+        assert failed.code == "client_stalled"  # type: ignore[union-attr]
+
+    staged(asking(agent(says("word " * 2000, delay=1.0)), linger=100.0), play)
+
+
+def test_a_replay_that_is_not_read_does_not_end_a_run_that_others_watch() -> None:
+    async def play(stage: Stage) -> None:
+        unread, reader = Client(reading=anyio.Event()), Client()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call, stage.answer(), reader)
+            await anyio.sleep(1)
+            await call(stage.replay(), unread)
+        assert text(reader.body) == "word " * 200
+        assert counted(stage.runs) == {"aura_streams_cut_total client_stalled": 1}
+
+    staged(asking(agent(says("word " * 200, delay=1.0))), play)
+
+
+async def leaves(
+    stage: Stage, client: Client, after: float, *, response: ASGIResponse | None = None
+) -> None:
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(call, stage.answer(), client)
+        tasks.start_soon(call, response or stage.answer(), client)
         await anyio.sleep(after)
         client.leave()
 

@@ -1,20 +1,26 @@
-"""One run with one fault in it, and everything that has to be true afterwards."""
+"""Runs with one fault in them, and everything that has to be true afterwards."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+)
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from aura.events import RunCompleted, RunFailed
+from aura.events import CompletionDelayed, RunCompleted, RunFailed
 from aura.pipeline.account import Account
 from aura.pipeline.checked import Open
 from aura.pipeline.run import Sources
@@ -35,6 +41,8 @@ from tests.support.serving import memory_log, opened_runs, task
 from tests.sweep.breakable import Staged
 from tests.sweep.scenarios import Scenario
 from tests.sweep.teams import TeamScenario
+
+T = TypeVar("T")
 
 LIMITS = Limits(total=600.0, silence=20.0)
 MODE = Mode(events=True, reasoning=True, result_limit=4)
@@ -80,12 +88,15 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Tripwire:
-    """A log that does something right after it has taken one more entry."""
+    """A log that does something right after it has taken one more entry. It also tells when a run
+    has to wait or is over, which is when the `next` one may begin."""
 
     log: RunLog
     at: int
     trip: list[Callable[[], None]] = field(default_factory=list)
     seen: list[Entry] = field(default_factory=list)
+    of: dict[str, list[Entry]] = field(default_factory=dict)
+    next: anyio.Event = field(default_factory=anyio.Event)
 
     async def begin(self, head: Head) -> None:
         await self.log.begin(head)
@@ -93,6 +104,9 @@ class Tripwire:
     async def append(self, run_id: str, entries: Sequence[Entry]) -> None:
         await self.log.append(run_id, entries)
         self.seen.extend(entries)
+        self.of.setdefault(run_id, []).extend(entries)
+        if any(isinstance(entry.event, CompletionDelayed | RunCompleted) for entry in entries):
+            self.next.set()
         if len(self.seen) > self.at and self.trip:
             self.trip.pop()()
 
@@ -137,67 +151,107 @@ async def play(
     folder: Path | None = None,
 ) -> Outcome:
     """Play a scenario with this fault right after its entry number `at`."""
-    staged, client, drain, disk = scenario.stage(), Client(), Drain(), Disk()
-    tasks_before = len(anyio.get_running_tasks())
-    asked = task(
-        staged.events,
-        stream=stream,
-        mode=MODE if not scenario.client else Mode(events=True, tool_calls=False),
-        limits=LIMITS,
+    mode = MODE if not scenario.client else Mode(events=True, tool_calls=False)
+    (outcome,) = await play_together(
+        scenario.stage(), fault, at, mode=mode, stream=stream, sources=sources, folder=folder
     )
-    admission = Admission(most=1)
+    return outcome
+
+
+async def play_together(
+    staged: Staged,
+    fault: Callable[[Scene], None] | None,
+    at: int,
+    *,
+    stream: bool,
+    sources: Sources,
+    folder: Path | None = None,
+    mode: Mode = MODE,
+    runs: int = 1,
+    victim: int = 0,
+) -> list[Outcome]:
+    """So many runs of the same agent, the next one once the first has to wait or is over. The
+    fault is that of the `victim` and comes right after entry number `at` of all of them."""
+    clients, drain, disk = [Client() for _ in range(runs)], Drain(), Disk()
+    tasks_before = len(anyio.get_running_tasks())
+    asked = task(staged.events, stream=stream, mode=mode, limits=LIMITS)
+    admission = Admission(most=runs)
+    heads: list[Head] = []
     async with AsyncExitStack() as stack:
-        log: RunLog = memory_log(sources)
-        if folder is not None:
-            log = await stack.enter_async_context(
-                open_directory(
-                    folder,
-                    memory=memory_log(sources),
-                    most_bytes=0,
-                    lifetime=0.0,
-                    now=sources.now,
-                    log=structlog.get_logger(),
-                    write=disk.write,
-                )
-            )
-        wire = Tripwire(log, at)
-        runs = await stack.enter_async_context(
+        wire = Tripwire(await stack.enter_async_context(opened_log(sources, folder, disk)), at)
+        served = await stack.enter_async_context(
             opened_runs(sources=sources, drain=drain, log=wire, admission=admission)
         )
         async with anyio.create_task_group() as tasks:
-            scene = Scene(staged, client, drain, disk, tasks, runs)
+            scene = Scene(staged, clients[victim], drain, disk, tasks, served)
             if fault is not None:
                 wire.trip.append(partial(fault, scene))
-            live = await runs.start(asked)
-            scene.run_id = live.head.run_id
-            answer = Answer(live, asked, runs, headers={}, longest_write=60.0)
-            await call(answer, client)
-            await drain.settled()
-        with admission.slot("owner"):
-            record = await log.find(live.head.run_id)
-        resumed = {}
-        for seq in range(-1, record.next - 1):
-            replay = Replay(live.head, asked.mode, runs, after=seq, longest_write=60.0)
-            resumed[seq] = (await call(replay, Client())).body
+            for number, client in enumerate(clients):
+                if number:
+                    await wire.next.wait()
+                live = await served.start(asked)
+                heads.append(live.head)
+                if number == victim:
+                    scene.run_id = live.head.run_id
+                answer = Answer(live, asked, served, headers={}, longest_write=60.0)
+                tasks.start_soon(call, answer, client)
+        await drain.settled()
+        with ExitStack() as slots:
+            for _ in clients:
+                slots.enter_context(admission.slot("owner"))
+        records = [await wire.find(head.run_id) for head in heads]
+        resumed = [await replayed(record, mode, served) for record in records]
         in_flight = drain.in_flight
     assert sorted(staged.begun) == sorted(staged.left)
     assert all(is_idle(account) for account in staged.accounts)
-    return Outcome(
-        entries=wire.seen,
-        head=live.head,
-        record=record,
-        client=client,
-        left=client.gone.is_set(),
-        resumed=resumed,
-        tasks=len(anyio.get_running_tasks()) - tasks_before,
-        in_flight=in_flight,
-    )
+    return [
+        Outcome(
+            entries=wire.of[head.run_id],
+            head=head,
+            record=record,
+            client=client,
+            left=client.gone.is_set(),
+            resumed=again,
+            tasks=len(anyio.get_running_tasks()) - tasks_before,
+            in_flight=in_flight,
+        )
+        for head, record, client, again in zip(heads, records, clients, resumed, strict=True)
+    ]
+
+
+@asynccontextmanager
+async def opened_log(sources: Sources, folder: Path | None, disk: Disk) -> AsyncIterator[RunLog]:
+    """A log in the folder, or in memory."""
+    if folder is None:
+        yield memory_log(sources)
+        return
+    async with open_directory(
+        folder,
+        memory=memory_log(sources),
+        most_bytes=0,
+        lifetime=0.0,
+        now=sources.now,
+        log=structlog.get_logger(),
+        write=disk.write,
+    ) as log:
+        yield log
+
+
+async def replayed(record: Record, mode: Mode, runs: Runs) -> dict[int, bytes]:
+    """What comes behind each frame of a run that is over."""
+    found = {}
+    for seq in range(-1, record.next - 1):
+        replay = Replay(record.head, mode, runs, after=seq, longest_write=60.0)
+        found[seq] = (await call(replay, Client())).body
+    return found
 
 
 def is_idle(account: Account) -> bool:
-    """Whether nobody waits for the account or holds a part of it."""
-    slots = account.slots
-    return account.waiting == 0 and (slots is None or slots.value == slots.max_value)
+    """Whether nobody waits for the account, holds a part of it or finds out about its provider."""
+    slots, probe = account.slots, account.breaker.probe
+    return (account.waiting, account.backing_off, probe) == (0, set(), None) and (
+        slots is None or slots.value == slots.max_value
+    )
 
 
 def check(outcome: Outcome, mode: Mode, *, stream: bool, codes: frozenset[str | None]) -> None:
@@ -249,11 +303,11 @@ def check_file(outcome: Outcome, folder: Path, *, full: bool) -> None:
     data = (folder / f"{outcome.head.run_id}.jsonl").read_bytes()
     head, entries, length = decoded(data)
     assert length == len(data)
-    assert head == outcome.head
+    assert head == (outcome.head if data or not full else None)
     assert entries == (outcome.entries[: len(entries)] if full else outcome.entries)
 
 
-def alone(work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+def alone(work: Callable[[], Awaitable[T]]) -> T:
     """Run on an event loop of its own, and leave no descriptor behind."""
     before = len(list(DESCRIPTORS.iterdir()))
     outcome = anyio.run(work)

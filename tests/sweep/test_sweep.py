@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from zlib import crc32
@@ -12,41 +12,12 @@ import pytest
 from aura.server.modes import Mode
 from tests.support.sources import fixed_sources
 from tests.support.virtual import in_virtual_time, virtual_sources
-from tests.sweep.harness import MODE, Scene, alone, check, check_file, play
+from tests.sweep.faults import HERE, LATER
+from tests.sweep.harness import MODE, alone, check, check_file, play
 from tests.sweep.scenarios import SCENARIOS, WITH_THREADS
 from tests.sweep.teams import TEAMS
 
-Fault = Callable[[Scene], None]
-
 IN_VIRTUAL_TIME = [name for name in SCENARIOS if name not in WITH_THREADS]
-
-
-def broken(how: str) -> Fault:
-    def fault(scene: Scene) -> None:
-        scene.staged.switch.broken = how
-
-    return fault
-
-
-def disk_full(scene: Scene) -> None:
-    scene.disk.full = True
-
-
-HERE: dict[str, tuple[Fault, frozenset[str | None]]] = {
-    "client-gone": (lambda scene: scene.client.leave(), frozenset({"client_disconnected"})),
-    "cancelled": (Scene.cancel, frozenset({"run_cancelled"})),
-    "shutdown": (Scene.shut_down, frozenset({"server_shutdown"})),
-    "disk-full": (disk_full, frozenset()),
-    "tools-lost": (broken("lost"), frozenset()),
-}
-"""Faults after which nobody waits, and the codes of runs that they end."""
-
-LATER: dict[str, tuple[Fault, frozenset[str | None]]] = {
-    "provider-cut": (broken("cut"), frozenset({"provider_stream_cut"})),
-    "provider-error": (broken("error"), frozenset({"provider_unavailable"})),
-    "provider-stall": (broken("stall"), frozenset({"provider_timeout", "inactivity_timeout"})),
-}
-"""Faults that are waited out, in virtual time."""
 
 
 def undisturbed(name: str) -> int:

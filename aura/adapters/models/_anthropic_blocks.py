@@ -14,10 +14,11 @@ _decode_any = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class Block:
-    """A content block that may still grow; `place` is what came before it in the answer."""
+    """A content block that may still grow; `place` is what came before it in the answer. Raises
+    `ValueError` for what is none."""
 
     def __init__(self, raw: msgspec.Raw, place: Place) -> None:
-        self._raw = bytes(raw)
+        self._fields = _decode_fields(bytes(raw))
         self._start = decode_start(raw)
         self._pieces: list[str] = []
         self._signature = self._start.signature or ""
@@ -67,7 +68,7 @@ class Block:
 
     def whole(self) -> msgspec.Raw:
         """The block as it can be sent back; empty when it would be refused."""
-        fields = _decode_fields(self._raw)
+        fields = dict(self._fields)
         match self.type:
             case "text":
                 text = (self._start.text or "") + "".join(self._pieces)

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from aura.adapters.models.complaints import UNREADABLE
 from aura.adapters.models.images import inline
 from aura.errors import Rejected
 from aura.events import ToolCalled
@@ -148,7 +149,7 @@ def _input(arguments: str) -> object:
     encoded = arguments.encode()
     try:
         _decode_object(encoded)
-    except ValueError:
+    except UNREADABLE:
         return {"arguments": arguments} if arguments.strip() else {}
     return msgspec.Raw(encoded)
 

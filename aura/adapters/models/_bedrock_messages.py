@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from aura.adapters.models.complaints import UNREADABLE
 from aura.adapters.models.images import inline
 from aura.events import Json, Thought, ToolCalled
 from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply, ToolSpec, User
@@ -202,7 +203,7 @@ def _input(arguments: str) -> msgspec.Raw | Block:
     """The arguments as the object that is demanded; what is none is shown in one."""
     try:
         _decode_object(arguments)
-    except ValueError:
+    except UNREADABLE:
         return {"arguments": arguments} if arguments.strip() else {}
     return msgspec.Raw(arguments.encode())
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from aura.adapters.models._gemini_schema import fitted
+from aura.adapters.models.complaints import UNREADABLE
 from aura.adapters.models.images import inline
 from aura.events import Json, Thought, ToolCalled
 from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply, ToolSpec, User
@@ -227,7 +228,7 @@ def _arguments(text: str) -> msgspec.Raw | _Part:
     """The arguments as the object that is demanded; what is none is shown in one."""
     try:
         _decode_object(text)
-    except ValueError:
+    except UNREADABLE:
         return {"arguments": text} if text.strip() else {}
     return msgspec.Raw(text.encode())
 

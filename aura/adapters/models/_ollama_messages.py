@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from aura.adapters.models.complaints import UNREADABLE
 from aura.adapters.models.images import inline
 from aura.events import Json, ToolCalled
 from aura.pipeline.ports import Assistant, Message, Options, Prompt, ToolReply, ToolSpec, User
@@ -126,6 +127,6 @@ def _arguments(text: str) -> msgspec.Raw | _Object:
     """The arguments as the object that is demanded; what is none is shown in one."""
     try:
         _decode_object(text)
-    except ValueError:
+    except UNREADABLE:
         return {"arguments": text} if text.strip() else {}
     return msgspec.Raw(text.encode())

@@ -11,13 +11,16 @@ import re
 
 import msgspec
 
-from aura.adapters.models._openai_wire import Choice, Chunk, Delta, decoded
-from aura.adapters.models.halves import Halves
+from aura.adapters.models._openai_wire import Choice, Chunk, Delta, decode_chunk
+from aura.adapters.models.complaints import UNREADABLE
 
 SHORTEST = 8
 """Chunks from which a run is worth looking for."""
 
 _TEXT = re.compile(rb'"((?:reasoning_)?content|reasoning)": ?"((?:[^"\\]|\\.)*+)"')
+_MEETS = re.compile(rb"\\\Z|\A\\u[dD][c-fC-F]")
+"""What is not whole without the text before or after it."""
+
 _decode_text = msgspec.json.Decoder(str).decode
 
 
@@ -45,7 +48,8 @@ class Shape(msgspec.Struct, frozen=True):
         """The text of all payloads, or `None` when one of them has another shape.
 
         A quotation mark in what is taken for text would end the JSON string early, and a
-        backslash at its end would swallow the next character: neither is let through.
+        backslash at its end would swallow the next character: neither is let through. Nor is a
+        character that one chunk begins and the next one ends, which is put together elsewhere.
         """
         start, end = len(self.before), -len(self.after)
         pieces = [payload[start:end] for payload in payloads]
@@ -54,7 +58,7 @@ class Shape(msgspec.Struct, frozen=True):
         if rebuilt != b",".join(payloads):
             return None
         text = b"".join(pieces)
-        if b"\\" in text and any(piece.endswith(b"\\") for piece in pieces):
+        if b"\\" in text and any(map(_MEETS.search, pieces)):
             return None
         try:
             rebuilt.decode()
@@ -71,7 +75,10 @@ def learnt(payload: bytes) -> Shape | None:
     before, after = payload[: found.start(2)], payload[found.end(2) :]
     member = found[1].decode()
     plain = Chunk(choices=[Choice(delta=msgspec.convert({member: "?"}, Delta))])
-    if decoded([b"%b?%b" % (before, after)], Halves()) != ([plain], None):
+    try:
+        if decode_chunk(b"%b?%b" % (before, after)) != plain:
+            return None
+    except UNREADABLE:
         return None
     return Shape(before=before, after=after, thought=member != "content")
 

@@ -81,7 +81,7 @@ class Chunk(msgspec.Struct, gc=False):
     code: object = None
 
 
-_decode = msgspec.json.Decoder(Chunk).decode
+decode_chunk = msgspec.json.Decoder(Chunk).decode
 
 
 def decoded(payloads: list[bytes], halves: Halves) -> tuple[list[Chunk], bytes | None]:
@@ -89,7 +89,7 @@ def decoded(payloads: list[bytes], halves: Halves) -> tuple[list[Chunk], bytes |
     chunks: list[Chunk] = []
     for payload in payloads:
         try:
-            chunks.append(halves.read(_decode, payload))
+            chunks.append(halves.read(decode_chunk, payload))
         except UNREADABLE:
             if payload.strip():
                 return chunks, payload
@@ -102,7 +102,7 @@ def plain_text(payload: bytes) -> str | None:
     Slow providers send such chunks one at a time, so this is what most reads consist of.
     """
     try:
-        chunk = _decode(payload)
+        chunk = decode_chunk(payload)
     except UNREADABLE:
         return None
     if not chunk.choices or len(chunk.choices) > 1:

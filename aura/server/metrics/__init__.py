@@ -104,6 +104,7 @@ class Metrics:
             ["agent", "server"],
         )
         self.streams = gauge("aura_streams_open", "Answers on their way to a client.")
+        self.cut = counter("aura_streams_cut", "Answers not shown to their end, by code.", ["code"])
         self.writes = counter(
             "aura_write_blocked_seconds", "Time that writes took until clients had taken them."
         )
@@ -113,9 +114,8 @@ class Metrics:
         self._watched: dict[str, Gauge] = {}
         self._tools: set[str] = set()
         self._agents: dict[str, AgentCounts] = {}
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
 
     def run(self, agent: str, clock: Callable[[], float]) -> RunMeter:
         """What counts one run, which begins now."""

@@ -176,3 +176,9 @@ def test_a_complaint_within_a_stream(body: object, kind: type[ProviderError], st
     raised = from_stream("openai/gpt", complaint(body))
     assert kind is type(raised)
     assert status == raised.upstream_status
+
+
+def test_a_body_that_nests_too_deeply_is_taken_as_text() -> None:
+    error = from_answer("openai/gpt", 400, {}, b'{"error":' + b"[" * 100_000)
+    assert isinstance(error, Rejected)
+    assert error.detail.startswith('{"error":[[[')

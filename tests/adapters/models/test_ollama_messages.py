@@ -134,7 +134,14 @@ def test_a_conversation_with_calls() -> None:
     ]
 
 
-@pytest.mark.parametrize(("text", "shown"), [("[1", {"arguments": "[1"}), ("  ", {})])
+DEEP = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("[1", {"arguments": "[1"}), ("  ", {}), (DEEP, {"arguments": DEEP})],
+    ids=["broken", "blank", "deep"],
+)
 def test_arguments_that_are_no_object_are_shown_in_one(text: str, shown: object) -> None:
     _, said = body(User("?"), Assistant("", (called("a", "look", text),)))["messages"]
     assert said["tool_calls"][0]["function"]["arguments"] == shown
