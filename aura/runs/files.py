@@ -85,7 +85,11 @@ class Reader:
     def __init__(self, path: Path, *, after: int = -1) -> None:
         self._descriptor = os.open(path, os.O_RDONLY)
         self._after = after
-        self.offset = self._place(after) if after >= 0 else 0
+        try:
+            self.offset = self._place(after) if after >= 0 else 0
+        except OSError:
+            self.close()
+            raise
 
     def read(self) -> list[Entry]:
         """The entries that follow, not many at once; none at the end of what is written."""

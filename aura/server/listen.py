@@ -68,6 +68,10 @@ async def listen(app: Litestar, drain: Drain, settings: Settings) -> None:
                 log_dictconfig=_TO_STDERR,
             )
 
+            async def serve() -> None:
+                await server.serve()
+                tasks.cancel_scope.cancel()
+
             async def stop() -> None:
                 await drain.close(settings.shutdown_timeout_secs)
                 server.stop()  # type: ignore[no-untyped-call]
@@ -77,8 +81,8 @@ async def listen(app: Litestar, drain: Drain, settings: Settings) -> None:
             gc.freeze()  # what is here now stays; looking through it takes 50 ms each time
             gc.set_threshold(*COLLECT_AFTER)
             tasks.start_soon(_obey_signals, stop, drain, last_resort)
-            await server.serve()
-            tasks.cancel_scope.cancel()
+            # In its own task: cut short, it raises a cancellation that is not that of our scope.
+            tasks.start_soon(serve)
     finally:
         last_resort.cancel()
 

@@ -211,6 +211,47 @@ async def test_requests_that_are_half_sent_do_not_hold_it_up(processes: Processe
     assert '"level": "error"' not in server.output()
 
 
+UNREAD = 20_000_000
+"""Bytes of an answer: more than all the sockets on the way hold."""
+
+LONG_WINDED = """
+[agent]
+name = "long"
+system_prompt = "Talk."
+
+[agent.llm]
+provider = "scripted"
+script = "long.toml"
+"""
+
+
+def asking(server: Running, *, stream: bool) -> socket.socket:
+    """A connection on which a question was sent, and that takes little of the answer."""
+    content = [{"role": "user", "content": "Talk."}]
+    body = msgspec.json.encode({"stream": stream, "messages": content})
+    connection = socket.socket()
+    connection.settimeout(PATIENCE)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect(("127.0.0.1", httpx2.URL(server.url).port or 0))
+    head = HEAD.replace(b"Expect: 100-continue\r\n", b"")
+    connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    assert connection.recv(15) == b"HTTP/1.1 200 OK"
+    return connection
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
+async def test_an_answer_that_is_not_read_does_not_hold_it_up(
+    processes: Processes, stream: bool
+) -> None:
+    script = f'[[reply]]\ntext = "{"x" * UNREAD}"\n'
+    files = {"agents/long.toml": LONG_WINDED, "long.toml": script}
+    server = processes.serve(files, *SHORT)
+    with asking(server, stream=stream):
+        server.terminate()
+        assert server.ended(within=BOUND) == 0
+    assert "Traceback" not in server.output()
+
+
 def messages(heard: Path, method: str) -> list[dict[str, Any]]:
     """What an MCP server was told by this method."""
     lines = map(msgspec.json.decode, heard.read_bytes().splitlines())
