@@ -98,7 +98,7 @@ class Apart:
         descriptors = (directory, self._source)
         found_in = (PROGRAM.parent, Path(msgspec.__file__).parents[1])
         try:
-            # With -B, because what Python keeps of modules that it compiled would be cut off, and be
+            # With -B, as what Python keeps of compiled modules would be cut off, and be
             # of no use to anybody, where the disk is full.
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
                 [sys.executable, "-I", "-S", "-B", PROGRAM, *map(str, descriptors), *found_in],
