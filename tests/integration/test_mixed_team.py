@@ -48,6 +48,7 @@ filesystem = true
 root = "{root}"
 [orchestration]
 enabled = true
+max_planning_cycles = {cycles}
 timeouts.per_call_timeout_secs = 60
 [orchestration.worker.reads]
 description = "Reads"
@@ -126,6 +127,13 @@ LISTS = [
 WRITES = [hands_in("Write both", "Hello from the note.")]
 REFUSED = {"response": {"error": {"message": "no", "type": "invalid_request_error"}, "status": 400}}
 
+UNKNOWN: dict[str, object] = {
+    "goal": "Know",
+    "steps": [{"type": "task", "task": "Read the note", "worker": "nobody"}],
+    "routing_rationale": "tools are needed",
+    "planning_summary": "Look.",
+}
+
 SCENES: dict[str, list[dict[str, Any]]] = {
     "direct": [responds("<request>", "It is four.")],
     "clarification": [
@@ -164,7 +172,44 @@ SCENES: dict[str, list[dict[str, Any]]] = {
         *READS,
         *LISTS,
     ],
+    "a second plan after a failure": [
+        plan("<request>", task("List the folder", "lists")),
+        plan("Iteration 1 of", task("Read the note", "reads")),
+        responds("Iteration 2 of", "It says hello."),
+        *READS,
+        {"match": {"userMessage": "List the folder"}, **REFUSED},
+    ],
+    "no cycle left": [
+        plan("<request>", task("Read the note", "reads")),
+        plan("Iteration 1 of", task("List the folder", "lists")),
+        *READS,
+    ],
+    "only words at first": [
+        said("<request>", {"content": "Let me think.", "usage": USAGE}),
+        plan("Text is not accepted", task("Read the note", "reads")),
+        responds("Iteration 1 of", "It says hello."),
+        *READS,
+    ],
+    "nothing handed in": [
+        plan("<request>", task("List the folder", "lists")),
+        responds("Iteration 1 of", "Nobody knows."),
+        said("List the folder", {"content": "There is a note.", "usage": USAGE}),
+        said("nobody has got your result", {"content": "Really.", "usage": USAGE}),
+    ],
+    "the same call for ever": [
+        plan("<request>", task("Read the note", "reads")),
+        responds("Iteration 1 of", "It went round in circles."),
+        READS[0],
+        said("Read the note", asks("read_file", path="note.txt")),
+    ],
+    "an unknown worker": [
+        said("<request>", asks("create_plan", **UNKNOWN), hasToolResult=False),
+        plan("<request>", task("Read the note", "reads")),
+        responds("Iteration 1 of", "It says hello."),
+        *READS,
+    ],
 }
+CYCLES = {"no cycle left": 1}
 
 
 def of(kind: type[Any], events: Sequence[AnyEvent]) -> list[Any]:
@@ -178,7 +223,9 @@ async def played(scene: str, processes: Processes, node: str, folder: Path) -> l
     replies = folder / "replies.json"
     replies.write_bytes(msgspec.json.encode({"fixtures": SCENES[scene]}))
     file = folder / "team.toml"
-    file.write_text(TEAM.format(url=processes.aimock(node, replies).url, root=root))
+    file.write_text(
+        TEAM.format(url=processes.aimock(node, replies).url, root=root, cycles=CYCLES.get(scene, 3))
+    )
     async with open_agents(load(file, {}).configs) as [served]:
         assert isinstance(served.agent, Team)
         async with open_run(sources=fixed_sources()) as run:
@@ -194,6 +241,12 @@ async def played(scene: str, processes: Processes, node: str, folder: Path) -> l
         ("three tasks", 1, [True, True, True], "Hello from the note."),
         ("a failure", 1, [True, False], "Only the note is known."),
         ("a second plan", 2, [True, True], "One note, hello."),
+        ("a second plan after a failure", 2, [True, False], "It says hello."),
+        ("no cycle left", 1, [True], ""),
+        ("only words at first", 1, [True], "It says hello."),
+        ("nothing handed in", 1, [False], "Nobody knows."),
+        ("the same call for ever", 1, [False], "It went round in circles."),
+        ("an unknown worker", 1, [True], "It says hello."),
     ],
 )
 async def test_a_team_of_four_providers(
@@ -215,8 +268,11 @@ async def test_a_team_of_four_providers(
     assert answered == ([text] if text else [])
     if text:
         assert "".join(each.text for each in of(TextDelta, events)).endswith(text)
+    elif scene == "no cycle left":
+        assert "The note says hello." in "".join(each.text for each in of(TextDelta, events))
     assert isinstance(events[-1], RunCompleted)
-    assert all(each.success for each in of(WorkerToolCompleted, events))
+    if scene != "the same call for ever":
+        assert all(each.success for each in of(WorkerToolCompleted, events))
     [whole] = of(Usage, events)
     assert whole.total_tokens == sum(
         each.prompt_tokens + each.completion_tokens for each in of(TurnUsage, events)
