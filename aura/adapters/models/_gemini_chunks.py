@@ -40,6 +40,8 @@ BLOCKED = "BLOCKED"
 _REASONS: dict[str, FinishReason] = {
     "MAX_TOKENS": "length",
     BLOCKED: "content_filter",
+    "OTHER": "content_filter",
+    "MODEL_ARMOR": "content_filter",
     "SAFETY": "content_filter",
     "RECITATION": "content_filter",
     "LANGUAGE": "content_filter",
@@ -94,12 +96,13 @@ class ChunkParser:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing that follows matters: everything was said, or the answer failed."""
-        return self._failure is not None or (self.complete and self._usage is not None)
+        """Whether nothing that follows matters, because the answer failed. Its end is that of the
+        stream: some models give a reason for it with every chunk."""
+        return self._failure is not None
 
     @property
     def complete(self) -> bool:
-        """Whether the provider has said that the answer is over; its usage may still follow."""
+        """Whether the provider has said that the answer is over; more may still follow."""
         return self._failure is None and self._reason is not None
 
     def feed(self, data: bytes) -> list[AnyEvent]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from aura.adapters.models._gemini_schema import fitted
+from aura.adapters.models._gemini_schema import Schema, fitted
 from aura.adapters.models.complaints import UNREADABLE
 from aura.adapters.models.images import inline
 from aura.events import Json, Thought, ToolCalled
@@ -25,8 +25,11 @@ question."""
 UNSIGNED = "skip_thought_signature_validator"
 """What the API wants as the signature of a call that another model made, or a client gave back."""
 
-SIGNING = re.compile(r"gemini-(?:[3-9]|\d\d)")
+SIGNING = re.compile(r"gemini-(?:[3-9]|\d\d|.*latest)")
 """Models that refuse calls without a signature, and can answer in a form while they have tools."""
+
+SEEN = {"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"}
+"""Kinds of images that are taken."""
 
 GENERATION = {
     "candidateCount",
@@ -146,9 +149,22 @@ def _tools(prompt: Prompt, settings: Settings) -> tuple[ToolSpec, ...]:
 
 def _tool(tool: ToolSpec) -> dict[str, object]:
     declared: dict[str, object] = {"name": tool.name, "description": tool.description or tool.name}
-    if (parameters := fitted(_decode(tool.parameters))) is not None:
+    if (parameters := _as_object(fitted(_decode(tool.parameters)))) is not None:
         declared["parameters"] = parameters
     return declared
+
+
+def _as_object(schema: Schema | None) -> Schema | None:
+    """The parameters as one object, which they have to be: of a choice, with all members that any
+    of the objects in it has."""
+    choices = schema.get("anyOf") if schema is not None else None
+    if not isinstance(choices, list):
+        return schema
+    members: Schema = {}
+    for each in choices:
+        if isinstance(each, dict) and isinstance(found := each.get("properties"), dict):
+            members |= found
+    return {"type": "object", "properties": members} if members else None
 
 
 def _tool_config(options: Options, tools: Sequence[ToolSpec]) -> dict[str, object] | None:
@@ -246,7 +262,10 @@ def _reply(reply: ToolReply) -> Iterator[_Part]:
 
 def _image(url: str) -> _Part:
     """The image: as a part of the request, or where Gemini can fetch it."""
-    if image := inline(url):
+    image = inline(url)
+    if image and image.media_type not in SEEN:
+        return {"text": "[An image is left out: only PNG, JPEG, WebP, HEIC and HEIF can be shown.]"}
+    if image:
         return {"inlineData": {"mimeType": image.media_type, "data": image.data}}
     guessed, _ = mimetypes.guess_type(urlsplit(url).path)
     return {"fileData": {"mimeType": guessed or "image/jpeg", "fileUri": url}}

@@ -168,7 +168,7 @@ def test_noise_is_a_provider_error(noise: bytes) -> None:
     ("reason", "ours"),
     [
         ("STOP", "stop"),
-        ("OTHER", "stop"),
+        ("OTHER", "content_filter"),
         ("SOMETHING_NEW", "stop"),
         ("MAX_TOKENS", "length"),
         ("SAFETY", "content_filter"),
@@ -209,13 +209,14 @@ def test_no_count_is_below_zero(counts: dict[str, int]) -> None:
     assert parse(frames(end)) == [said("Hi"), usage(0, 0), stopped()]
 
 
-def test_the_end_is_where_reason_and_usage_were_given() -> None:
+def test_the_end_is_that_of_the_stream() -> None:
+    """Some models give a reason with every chunk."""
     chunks = parser()
-    chunks.feed(frames({"candidates": [{"finishReason": "STOP"}]}))
+    first = chunk(text("One, "), reason="STOP")
+    assert chunks.feed(frames(first)) == [said("One, ")]
     assert (chunks.complete, chunks.ended) == (True, False)
-    chunks.feed(frames({"usageMetadata": COUNTS}))
-    assert chunks.ended
-    assert chunks.feed(frames(chunk(text("more")))) == []
+    assert chunks.feed(frames(chunk(text("two."), reason="STOP"))) == [said("two.")]
+    assert chunks.finish() == [usage(10, 5), stopped()]
 
 
 @pytest.mark.parametrize("rest", [b"", frames(chunk(text("x"), reason="STOP"))[:-9]])

@@ -23,6 +23,7 @@ from tests.adapters.models.chunks import called
 
 PARAMETERS = {"type": "object", "properties": {"path": {"type": ["string", "null"]}}}
 TOOL = ToolSpec("look", "Looks", msgspec.Raw(msgspec.json.encode(PARAMETERS)))
+TRUTH = {"type": "boolean"}
 BARE = ToolSpec("now", "", msgspec.Raw(b'{"type":"object"}'))
 FORM = msgspec.Raw(
     b'{"type":"json_schema","json_schema":{"name":"n","schema":'
@@ -136,6 +137,22 @@ def test_tools_with_schemas_that_are_taken() -> None:
 
 
 @pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        (
+            {"oneOf": [{"properties": {"a": {"type": "string"}}}, {"properties": {"b": TRUTH}}]},
+            {"type": "object", "properties": {"a": {"type": "string"}, "b": TRUTH}},
+        ),
+        ({"type": ["string", "number"]}, None),
+    ],
+)
+def test_parameters_are_one_object(schema: Any, sent: Any) -> None:
+    tool = msgspec.structs.replace(TOOL, parameters=msgspec.Raw(msgspec.json.encode(schema)))
+    [tools] = body(tools=(tool,))["tools"]
+    assert tools["functionDeclarations"][0].get("parameters") == sent
+
+
+@pytest.mark.parametrize(
     ("choice", "sent"),
     [
         (b'"auto"', None),
@@ -220,7 +237,12 @@ def test_a_conversation_with_calls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "signed"), [("gemini-2.5-pro", None), ("gemini-3-flash", UNSIGNED)]
+    ("model", "signed"),
+    [
+        ("gemini-2.5-pro", None),
+        ("gemini-3-flash", UNSIGNED),
+        ("gemini-flash-latest", UNSIGNED),
+    ],
 )
 def test_calls_that_nobody_signed(model: str, signed: str | None) -> None:
     """Newer models refuse them: of calls made together the first needs a signature."""
@@ -264,7 +286,11 @@ def test_a_conversation_begins_with_a_question() -> None:
     ("url", "part"),
     [
         ("data:image/png;base64,QUJD", {"inlineData": {"mimeType": "image/png", "data": "QUJD"}}),
-        ("data:image/svg+xml,%41BC", {"inlineData": {"mimeType": "image/svg+xml", "data": "QUJD"}}),
+        ("data:image/webp,%41BC", {"inlineData": {"mimeType": "image/webp", "data": "QUJD"}}),
+        (
+            "data:image/gif;base64,QUJD",
+            {"text": "[An image is left out: only PNG, JPEG, WebP, HEIC and HEIF can be shown.]"},
+        ),
         (
             "https://example.com/a.png?x=1",
             {"fileData": {"mimeType": "image/png", "fileUri": "https://example.com/a.png?x=1"}},
