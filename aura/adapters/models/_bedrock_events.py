@@ -6,9 +6,9 @@ import struct
 from collections.abc import Callable, Collection
 
 import msgspec
-from botocore.eventstream import EventStreamBuffer, EventStreamMessage, ParserError
 
 from aura.adapters.models._bedrock_blocks import Call, Heard, Reasoning
+from aura.adapters.models._bedrock_frames import Frame, Frames
 from aura.adapters.models._bedrock_wire import (
     Block,
     Piece,
@@ -34,7 +34,7 @@ _REASONS: dict[str, FinishReason] = {
 _MALFORMED = {"malformed_model_output", "malformed_tool_use"}
 """Reasons that say that the answer is of no use."""
 
-_UNREADABLE = (ParserError, struct.error, LookupError, *UNREADABLE)
+_UNREADABLE = (struct.error, LookupError, *UNREADABLE)
 """What reading a message raises that is none."""
 
 
@@ -60,7 +60,7 @@ class EventParser:
         self._ids = ids
         self._mask = mask
         self._live = live
-        self._buffer = EventStreamBuffer()
+        self._frames = Frames()
         self._halves = Halves()
         self._open: dict[int, Call | Reasoning] = {}
         self._calls = 0
@@ -82,9 +82,8 @@ class EventParser:
         """The events in what one network read gave."""
         heard = Heard(self._agent_id, self._live)
         if not self.ended:
-            self._buffer.add_data(data)
             try:
-                for message in self._buffer:
+                for message in self._frames.read(data):
                     self._hear(message, heard)
                     if self.ended:
                         break
@@ -116,7 +115,7 @@ class EventParser:
         events.append(Stopped(agent_id=self._agent_id, reason=self._why()))
         return events
 
-    def _hear(self, message: EventStreamMessage, heard: Heard) -> None:
+    def _hear(self, message: Frame, heard: Heard) -> None:
         kind = message.headers.get(":message-type")
         if kind in {"exception", "error"}:
             said = complaint_of(message.headers, message.payload)

@@ -10,7 +10,15 @@ from aura.adapters.models._openai_calls import CallFragment, Calls
 from aura.adapters.models._openai_reasoning import Keeps, Reasoning
 from aura.adapters.models._openai_runs import Runs
 from aura.adapters.models._openai_usage import billed, newer
-from aura.adapters.models._openai_wire import Choice, Chunk, Delta, Usage, decoded, plain_text
+from aura.adapters.models._openai_wire import (
+    Choice,
+    Chunk,
+    Delta,
+    Usage,
+    alone,
+    decoded,
+    plain_text,
+)
 from aura.adapters.models.complaints import bounded, complaint, from_stream
 from aura.adapters.models.halves import Halves
 from aura.adapters.models.sse import EventTooLarge, Splitter
@@ -170,9 +178,13 @@ class ChunkParser:
         return events
 
     def _read(self, payloads: list[bytes]) -> list[AnyEvent]:
-        if len(payloads) == 1 and (text := plain_text(payloads[0])):
+        chunk = alone(payloads)
+        if chunk is not None and (text := plain_text(chunk)):
             return [TextDelta(agent_id=self._agent_id, text=text)]
         speech = _Speech(self._agent_id)
+        if chunk is not None:
+            self._hear((chunk,), speech)
+            return self._noted(speech.events())
         payloads = self._until_done(payloads)
         run = self._runs.found(payloads)
         if run is None:

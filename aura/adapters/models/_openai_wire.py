@@ -96,15 +96,20 @@ def decoded(payloads: list[bytes], halves: Halves) -> tuple[list[Chunk], bytes |
     return chunks, None
 
 
-def plain_text(payload: bytes) -> str | None:
-    """The text of a chunk that holds a piece of text and nothing else that we use, if it is one.
-
-    Slow providers send such chunks one at a time, so this is what most reads consist of.
-    """
+def alone(payloads: list[bytes]) -> Chunk | None:
+    """The chunk that a read consists of, if it is one whole chunk: slow providers send them one at
+    a time."""
+    if len(payloads) != 1:
+        return None
     try:
-        chunk = decode_chunk(payload)
+        return decode_chunk(payloads[0])
     except UNREADABLE:
         return None
+
+
+def plain_text(chunk: Chunk) -> str | None:
+    """The text of a chunk that holds a piece of text and nothing else that we use, if it is one, as
+    most are."""
     if not chunk.choices or len(chunk.choices) > 1:
         return None
     if chunk.usage is not None or chunk.error:

@@ -12,6 +12,9 @@ from aura.events import AnyEvent, ReasoningDelta, TextDelta, ToolCallDelta
 
 def joined(events: Iterable[AnyEvent]) -> list[AnyEvent]:
     """The events, in which neighbouring pieces of a kind are one."""
+    events = events if isinstance(events, list) else list(events)
+    if len(events) < 2:
+        return events
     found: list[AnyEvent] = []
     for _, group in groupby(events, key=_kind):
         same = list(group)
