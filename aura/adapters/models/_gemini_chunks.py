@@ -120,10 +120,10 @@ class ChunkParser:
         """The events in an answer that was not streamed: a chunk, or a list of them."""
         try:
             chunks = decode_chunks(body) if body.lstrip()[:1] == b"[" else [decode_chunk(body)]
+            return joined([event for chunk in chunks for event in self._hear(chunk)])
         except UNREADABLE:
             self._failure = self._unreadable(body.decode(errors="replace"))
             return []
-        return joined(event for chunk in chunks for event in self._hear(chunk))
 
     def finish(self) -> list[AnyEvent]:
         """The last events, `Stopped` at the end; raises `ProviderError` when there is no end."""

@@ -17,7 +17,7 @@ the text, for the providers behind it."""
 PROVIDERS: dict[Keeps, str] = {"text": "openai", "details": "openrouter"}
 """Whose thoughts these are."""
 
-GROWING = ("text", "summary", "data")
+GROWING = ("text", "summary")
 """Fields of a block that come in pieces."""
 
 Detail = dict[str, object]
@@ -43,7 +43,8 @@ class Reasoning:
 
     def add(self, pieces: Iterable[Detail]) -> None:
         """Take in pieces of blocks: those of a kind with the same index are one block, and what
-        has no index goes on with the last one of its kind."""
+        has no index goes on with the last one of its kind. One that is sealed comes whole, and
+        nothing follows a signature: some streams number all blocks alike."""
         for piece in pieces if self._keeps == "details" else ():
             block = self._continued(piece)
             if block is None:
@@ -63,12 +64,14 @@ class Reasoning:
 
     def _continued(self, piece: Mapping[str, object]) -> Detail | None:
         """The block that a piece belongs to, if it does not begin one."""
+        if piece.get("data"):
+            return None
         for block in reversed(self._blocks):
             if block.get("type") == piece.get("type"):
                 index = piece.get("index")
                 same = index is None or block.get("index") == index
                 other = block.get("id") and piece.get("id") and block["id"] != piece["id"]
-                return block if same and not other else None
+                return block if same and not other and not block.get("signature") else None
         return None
 
 

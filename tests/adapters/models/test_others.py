@@ -272,7 +272,8 @@ DETAILS = [
     {"type": "reasoning.text", "text": "look.", "index": 0},
     {"type": "reasoning.text", "signature": "c2ln", "index": 0},
     {"type": "reasoning.encrypted", "data": "gAAA", "id": "rs_1", "index": 1},
-    {"type": "reasoning.encrypted", "data": "BBBB", "id": "rs_2", "index": 1},
+    {"type": "reasoning.encrypted", "data": "BBBB", "index": 1},
+    {"type": "reasoning.text", "text": "Again.", "index": 0},
 ]
 WHOLE = [
     {
