@@ -118,11 +118,15 @@ OWNERS = {
     "prometheus_client": "aura.server.metrics",
     "re2": "aura.adapters.patterns",
     "tiktoken": "aura.adapters.tokens",
-    "aiohttp": "aura.adapters.models.aiohttp_transport",
+    "aiohappyeyeballs": "aura.adapters.models.http1_transport",
+    "httptools": "aura.adapters.models._http1_link",
     "botocore": "aura.adapters.models",
     "dotenv": "aura.config.dotenv",
 }
 """Third-party package to the only place that may import it."""
+
+ON_ASYNCIO = ("aura.adapters.models._http1_link", "aura.adapters.models.http1_transport")
+"""What runs on asyncio alone; on other back ends something else has its place."""
 
 
 def module_of(path: Path) -> str:
@@ -189,8 +193,14 @@ def test_files_and_functions_are_small(path: Path) -> None:
 
 @each_source
 def test_nothing_starts_a_task_behind_the_back_of_a_task_group(path: Path) -> None:
-    banned = r"\b(create_task\(|ensure_future|asyncio\.Queue|wait_for\(|import asyncio\b)"
+    banned = r"\b(create_task\(|ensure_future|asyncio\.Queue|wait_for\()"
     assert not re.search(banned, path.read_text())
+
+
+@each_source
+def test_only_the_transport_for_asyncio_needs_it(path: Path) -> None:
+    module = module_of(path)
+    assert "asyncio" not in imports(tree(path)) or any(within(module, each) for each in ON_ASYNCIO)
 
 
 def test_every_event_is_shown_in_a_snapshot() -> None:

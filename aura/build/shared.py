@@ -172,14 +172,14 @@ class Shared:
         return Candid(model) if self._provider_details else model
 
     async def transport(self) -> Transport:
-        """aiohttp, or httpx2 where the event loop is not asyncio's."""
+        """Our own, or httpx2 where the event loop is not asyncio's."""
         if self._transport is not None:
             return self._transport
         opening: AbstractAsyncContextManager[Transport]
         if sniffio.current_async_library() == "asyncio":
-            from aura.adapters.models.aiohttp_transport import open_aiohttp
+            from aura.adapters.models.http1_transport import open_http1
 
-            opening = open_aiohttp()
+            opening = open_http1()
         else:
             from aura.adapters.models.httpx2_transport import open_httpx2
 

@@ -10,7 +10,7 @@ import msgspec
 
 from aura.events import AnyEvent, ToolCalled, ToolCompleted, ToolDelegated, ToolRequested
 from aura.pipeline.allowance import Spent, within
-from aura.pipeline.compose import Events, Failure, opened, settled
+from aura.pipeline.compose import Events, Failure, iterated, opened, settled
 from aura.pipeline.diverted import diverted
 from aura.pipeline.lanes import Lanes
 from aura.pipeline.ports import Outcome, Scratchpad, Tool
@@ -133,7 +133,7 @@ async def calls(
     def call(each: ToolCalled) -> Events:
         events: Events = called(each, tools, run, timeout=timeout)
         if pad is not None:
-            events = aiter(diverted(events, pad=pad))
+            events = iterated(diverted(events, pad=pad))
         return events if finished is None else _finished(events, finished)
 
     if len(requested) == 1:  # alone it needs no task of its own

@@ -9,11 +9,11 @@ from typing import TypeAlias, TypeVar, cast
 
 from aiostream import operator as source
 from aiostream import pipable_operator as operator
-from aiostream.core import Stream, Streamer
+from aiostream.core import Stream
 
 from aura.events import AnyEvent
 
-__all__ = ["Events", "Failure", "Stream", "opened", "operator", "settled", "source"]
+__all__ = ["Events", "Failure", "Stream", "iterated", "opened", "operator", "settled", "source"]
 
 T = TypeVar("T")
 
@@ -25,6 +25,18 @@ class Failure:
     """The error that ended a stream, as its last item."""
 
     error: Exception
+
+
+def iterated(stream: AsyncIterable[T]) -> AsyncGenerator[T, None]:
+    """The iterator of a stream, which can be taken once.
+
+    It is that of the steps themselves: the context that aiostream puts around them costs two calls
+    an item. What it keeps to begin again refers to the stream and to all that it was made from, a
+    cycle that would keep the whole request until the collector finds it.
+    """
+    while isinstance(stream, Stream):
+        stream = next(vars(stream).pop("_generator"))
+    return cast("AsyncGenerator[T, None]", aiter(stream))
 
 
 class opened(AbstractAsyncContextManager[AsyncIterator[T]]):  # noqa: N801 - reads as a word
@@ -40,16 +52,10 @@ class opened(AbstractAsyncContextManager[AsyncIterator[T]]):  # noqa: N801 - rea
     __slots__ = ("_iterator",)
 
     def __init__(self, stream: AsyncIterable[T]) -> None:
-        self._iterator = cast("AsyncGenerator[T, None]", aiter(stream))
-        if isinstance(stream, Stream):
-            # What it would need to begin again refers to the stream and to all that it was made
-            # from: a cycle that would keep the whole request until the collector finds it.
-            vars(stream).clear()
+        self._iterator = iterated(stream)
 
     async def __aenter__(self) -> AsyncIterator[T]:
         """Give the stream's iterator."""
-        if isinstance(self._iterator, Streamer):
-            await self._iterator.__aenter__()
         return self._iterator
 
     def __aexit__(self, *error: object) -> Coroutine[None, None, None]:

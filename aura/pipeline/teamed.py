@@ -12,7 +12,7 @@ from aura.events import (
     SessionInfo,
 )
 from aura.pipeline.asking import parted
-from aura.pipeline.compose import Events, Failure, opened, settled, source
+from aura.pipeline.compose import Events, Failure, iterated, opened, settled, source
 from aura.pipeline.endings import failure, final
 from aura.pipeline.orchestrate import orchestrated
 from aura.pipeline.plan import Plan
@@ -45,7 +45,7 @@ async def teamed(
     happens = _answered(work, messages, plan)
     if record is not None:
         query, _ = parted(messages)
-        happens = aiter(recorded(happens, record=record, work=work, goal=query.text))
+        happens = iterated(recorded(happens, record=record, work=work, goal=query.text))
     async with opened(happens) as events:
         async for event in events:
             yield event

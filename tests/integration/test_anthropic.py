@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from aura.adapters.models.aiohttp_transport import open_aiohttp
 from aura.adapters.models.anthropic import AnthropicModel
+from aura.adapters.models.http1_transport import open_http1
 from aura.adapters.models.transport import Transport
 from aura.errors import CutOff, ProviderError, RateLimited, Unavailable
 from aura.events import (
@@ -114,7 +114,7 @@ def double(shared: Processes, node: str, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 async def transport() -> AsyncIterator[Transport]:
-    async with open_aiohttp() as opened_transport:
+    async with open_http1() as opened_transport:
         yield opened_transport
 
 

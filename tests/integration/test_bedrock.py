@@ -11,8 +11,8 @@ import httpx2
 import msgspec
 import pytest
 
-from aura.adapters.models.aiohttp_transport import open_aiohttp
 from aura.adapters.models.bedrock import BedrockModel
+from aura.adapters.models.http1_transport import open_http1
 from aura.errors import CutOff, RateLimited, Unavailable
 from aura.events import AnyEvent, ReasoningDelta, Stopped, TextDelta, ToolCalled, TurnUsage
 from aura.pipeline.compose import opened
@@ -66,7 +66,7 @@ async def model(
     credentials = tmp_path / "credentials"
     credentials.write_text("[work]\naws_access_key_id = AKIA\naws_secret_access_key = secret\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
-    async with open_aiohttp() as transport:
+    async with open_http1() as transport:
         yield BedrockModel(
             model="eu.anthropic.claude-sonnet-4-5-v1:0",
             region="eu-central-1",

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aura.adapters.models.aiohttp_transport import open_aiohttp
+from aura.adapters.models.http1_transport import open_http1
 from aura.adapters.models.openai import OpenAIModel
 from aura.adapters.models.transport import Transport
 from aura.errors import (
@@ -143,7 +143,7 @@ def double(shared: Processes, node: str, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 async def transport() -> AsyncIterator[Transport]:
-    async with open_aiohttp() as opened_transport:
+    async with open_http1() as opened_transport:
         yield opened_transport
 
 

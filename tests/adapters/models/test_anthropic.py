@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from aura.adapters.models.aiohttp_transport import open_aiohttp
 from aura.adapters.models.anthropic import AnthropicModel
+from aura.adapters.models.http1_transport import open_http1
 from aura.adapters.models.httpx2_transport import open_httpx2
 from aura.adapters.models.transport import Transport
 from aura.errors import CutOff, ProviderError, RateLimited, Rejected, Unavailable
@@ -35,7 +35,7 @@ PAUSE = frame("message_delta", delta={"stop_reason": "pause_turn"}) + frame("mes
 
 
 @pytest.fixture(
-    params=[("asyncio", "aiohttp"), ("asyncio", "httpx2"), ("trio", "httpx2")],
+    params=[("asyncio", "http1"), ("asyncio", "httpx2"), ("trio", "httpx2")],
     ids="-".join,
 )
 def case(request: pytest.FixtureRequest) -> tuple[str, str]:
@@ -50,7 +50,7 @@ def anyio_backend(case: tuple[str, str]) -> str:
 @pytest.fixture
 async def transport(case: tuple[str, str]) -> AsyncIterator[Transport]:
     opening: AbstractAsyncContextManager[Transport]
-    opening = open_aiohttp() if case[1] == "aiohttp" else open_httpx2()
+    opening = open_http1() if case[1] == "http1" else open_httpx2()
     async with opening as opened_transport:
         yield opened_transport
 

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 import msgspec
 import pytest
 
-from aura.adapters.models.aiohttp_transport import open_aiohttp
 from aura.adapters.models.bedrock import BedrockModel
 from aura.adapters.models.complaints import OutOfQuota
+from aura.adapters.models.http1_transport import open_http1
 from aura.adapters.models.httpx2_transport import open_httpx2
 from aura.adapters.models.transport import Transport, TransportError
 from aura.errors import (
@@ -43,7 +43,7 @@ SECRET = "wJalrXUtnFEMI"
 
 
 @pytest.fixture(
-    params=[("asyncio", "aiohttp"), ("asyncio", "httpx2"), ("trio", "httpx2")],
+    params=[("asyncio", "http1"), ("asyncio", "httpx2"), ("trio", "httpx2")],
     ids="-".join,
 )
 def case(request: pytest.FixtureRequest) -> tuple[str, str]:
@@ -77,7 +77,7 @@ def write(file: Path, key: str) -> None:
 
 
 def opens(case: tuple[str, str]) -> AbstractAsyncContextManager[Transport]:
-    return open_aiohttp() if case[1] == "aiohttp" else open_httpx2()
+    return open_http1() if case[1] == "http1" else open_httpx2()
 
 
 def model(transport: Transport, url: str, **options: Any) -> BedrockModel:

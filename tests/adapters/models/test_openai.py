@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from aura.adapters.models import exchange
-from aura.adapters.models.aiohttp_transport import open_aiohttp
+from aura.adapters.models.http1_transport import open_http1
 from aura.adapters.models.httpx2_transport import open_httpx2
 from aura.adapters.models.openai import OpenAIModel
 from aura.adapters.models.transport import Transport
@@ -34,7 +34,7 @@ HI = [TextDelta(agent_id="main", text="Hi"), Stopped(agent_id="main", reason="st
 
 
 @pytest.fixture(
-    params=[("asyncio", "aiohttp"), ("asyncio", "httpx2"), ("trio", "httpx2")],
+    params=[("asyncio", "http1"), ("asyncio", "httpx2"), ("trio", "httpx2")],
     ids="-".join,
 )
 def case(request: pytest.FixtureRequest) -> tuple[str, str]:
@@ -59,7 +59,7 @@ async def impatient(case: tuple[str, str]) -> AsyncIterator[Transport]:
 
 
 def opens(case: tuple[str, str], **options: float) -> AbstractAsyncContextManager[Transport]:
-    return open_aiohttp(**options) if case[1] == "aiohttp" else open_httpx2(**options)
+    return open_http1(**options) if case[1] == "http1" else open_httpx2(**options)
 
 
 def model(transport: Transport, url: str | None, **options: Any) -> OpenAIModel:

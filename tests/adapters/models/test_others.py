@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from aura.adapters.models.aiohttp_transport import open_aiohttp
 from aura.adapters.models.gemini import GeminiModel
+from aura.adapters.models.http1_transport import open_http1
 from aura.adapters.models.httpx2_transport import open_httpx2
 from aura.adapters.models.ollama import OllamaModel
 from aura.adapters.models.openrouter import OpenRouterModel
@@ -64,7 +64,7 @@ providers = pytest.mark.parametrize("provider", MODELS)
 
 
 @pytest.fixture(
-    params=[("asyncio", "aiohttp"), ("asyncio", "httpx2"), ("trio", "httpx2")],
+    params=[("asyncio", "http1"), ("asyncio", "httpx2"), ("trio", "httpx2")],
     ids="-".join,
 )
 def case(request: pytest.FixtureRequest) -> tuple[str, str]:
@@ -79,7 +79,7 @@ def anyio_backend(case: tuple[str, str]) -> str:
 @pytest.fixture
 async def transport(case: tuple[str, str]) -> AsyncIterator[Transport]:
     opening: AbstractAsyncContextManager[Transport]
-    opening = open_aiohttp() if case[1] == "aiohttp" else open_httpx2()
+    opening = open_http1() if case[1] == "http1" else open_httpx2()
     async with opening as opened_transport:
         yield opened_transport
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 import pytest
 
-from aura.adapters.models.aiohttp_transport import open_aiohttp
+from aura.adapters.models.http1_transport import open_http1
 from aura.adapters.models.httpx2_transport import open_httpx2
 from aura.adapters.models.transport import Transport, TransportError
 from aura.pipeline.compose import Failure, opened, settled
@@ -25,13 +25,13 @@ class Open:
         self.name = name
 
     def __call__(self, idle_timeout: float = 10.0) -> AbstractAsyncContextManager[Transport]:
-        if self.name == "aiohttp":
-            return open_aiohttp(idle_timeout=idle_timeout)
+        if self.name == "http1":
+            return open_http1(idle_timeout=idle_timeout)
         return open_httpx2(idle_timeout=idle_timeout)
 
 
 @pytest.fixture(
-    params=[("asyncio", "aiohttp"), ("asyncio", "httpx2"), ("trio", "httpx2")],
+    params=[("asyncio", "http1"), ("asyncio", "httpx2"), ("trio", "httpx2")],
     ids="-".join,
 )
 def case(request: pytest.FixtureRequest) -> tuple[str, str]:
