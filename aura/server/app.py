@@ -18,7 +18,8 @@ from aura.runs.directory import open_directory
 from aura.runs.log import RunLog
 from aura.runs.memory import MemoryLog
 from aura.server.admission import Admission
-from aura.server.backend import Backend
+from aura.server.backend import Backend, authorized
+from aura.server.chat import chat_completions
 from aura.server.drain import Drain
 from aura.server.errors import answer_error
 from aura.server.gate import gate
@@ -26,8 +27,6 @@ from aura.server.handovers import Handovers
 from aura.server.metrics import Metrics
 from aura.server.routes import (
     aura_info,
-    authorized,
-    chat_completions,
     health,
     metrics,
     models,

@@ -67,7 +67,7 @@ async def list_runs(request: AnyRequest) -> RunList:
     """List the runs of the caller's token."""
     limit = _limit(request.query_params.get("limit"))
     found = await backend_of(request).runs.log.list(
-        owner_of(bearer_token(request)),
+        owner_of(bearer_token(request.headers)),
         limit=limit + 1,
         before=request.query_params.get("before"),
         session=request.query_params.get("session_id"),
@@ -141,7 +141,7 @@ async def own_run(request: AnyRequest, run_id: str) -> Record:
     if not _RUN_ID.fullmatch(run_id):
         raise Missing(run_id)
     record = await backend_of(request).runs.log.find(run_id)
-    if record.head.owner != owner_of(bearer_token(request)):
+    if record.head.owner != owner_of(bearer_token(request.headers)):
         raise Missing(run_id)
     return record
 

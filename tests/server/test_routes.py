@@ -13,9 +13,11 @@ from litestar.testing import AsyncTestClient
 from structlog.testing import capture_logs
 
 from aura.catalog import Catalog, Served, ServerInfo
+from aura.errors import RequestError
 from aura.events import ServerStatus
 from aura.pipeline.ports import Offer, ToolSpec
 from aura.server.app import create_app
+from aura.server.chat import whole_body
 from aura.server.drain import Drain
 from aura.server.settings import Settings
 from tests.support.agents import agent, asks, breaks, says
@@ -238,6 +240,25 @@ async def test_a_method_that_is_not_allowed_names_the_ones_that_are() -> None:
     async with client() as http:
         answer = await http.get(CHAT)
     assert "POST" in answer.headers["allow"]
+
+
+async def test_the_methods_of_a_route_can_be_asked_for() -> None:
+    async with client() as http:
+        answer = await http.options(CHAT)
+    assert (answer.status_code, answer.headers["allow"]) == (204, "OPTIONS, POST")
+
+
+async def test_a_body_that_does_not_say_how_long_it_is_is_bounded_too() -> None:
+    taken: list[int] = []
+
+    async def receive() -> Any:
+        taken.append(100)
+        return {"type": "http.request", "body": bytes(100), "more_body": True}
+
+    with pytest.raises(RequestError, match="--max-body-bytes") as raised:
+        await whole_body({}, receive, most=1000)
+    assert raised.value.status == 413
+    assert sum(taken) == 1100
 
 
 async def test_an_error_of_ours_says_nothing_about_itself() -> None:
