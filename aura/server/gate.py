@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 
 import anyio
 import msgspec
@@ -42,7 +42,7 @@ async def gate(
     if drain.closing:
         await _turn_away(sent)
         return
-    size = sum(len(name) + len(value) for name, value in scope["headers"])
+    size, has_body = _measured(scope["headers"])
     if most_header_bytes and size > most_header_bytes:
         message = (
             f"The headers of the request have {size} bytes; this server takes"
@@ -59,17 +59,21 @@ async def gate(
                 whole()
             return message
 
-        if not _has_body(scope):
+        if not has_body:
             whole()
         await app(scope, received, sent)
     if cut.cancelled_caught and not begun:  # its body was still on the way
         await _turn_away(sent)
 
 
-def _has_body(scope: HTTPScope) -> bool:
-    """Whether a body follows the headers of a request (RFC 9112, section 6)."""
-    headers = dict(scope["headers"])
-    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+def _measured(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, bool]:
+    """How many bytes headers have, and whether a body follows them (RFC 9112, section 6)."""
+    size, has_body = 0, False
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+            has_body = True
+    return size, has_body
 
 
 async def _turn_away(send: Send) -> None:

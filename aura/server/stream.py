@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import anyio
+import anyio.lowlevel
 import structlog
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
@@ -23,10 +24,15 @@ from aura.server.runs import Runs, Task
 from aura.server.timing import Timing
 from aura.server.writer import JsonWriter, StreamWriter, Writer
 
+HEAD_START = 2
+"""Turns of the event loop that a run is ahead of its answer: in the first it asks the provider, at
+the end of it the request leaves. The answer is prepared while the provider works."""
 
-class Answer(ASGIResponse):
-    """Answers a chat completion request with the run that was started for it. `headers` go out
-    with it, `longest_write` is how many seconds a client may let us wait, 0 for no limit."""
+
+class Answer:
+    """The ASGI application that answers a chat completion request with the run that was started for
+    it. `headers` go out with it, `longest_write` is how many seconds a client may let us wait, 0
+    for no limit."""
 
     def __init__(
         self,
@@ -37,7 +43,6 @@ class Answer(ASGIResponse):
         headers: Mapping[str, str],
         longest_write: float,
     ) -> None:
-        super().__init__()
         self._live = live
         self._task = task
         self._runs = runs
@@ -47,26 +52,31 @@ class Answer(ASGIResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Show the run, and leave nothing behind."""
         del scope
-        live, task, runs = self._live, self._task, self._runs
-        timing = Timing(
-            begun=runs.sources.clock(), streaming=task.stream, longest_write=self._longest_write
-        )
+        live, runs = self._live, self._runs
+        with live.watched(paced=True) as seat:
+            async with runs.log.tail(live.head.run_id, -1, awaited=True) as tail:
+                for _ in range(HEAD_START):
+                    await anyio.lowlevel.checkpoint()
+                writer, timing = self._writer(send)
+                await Showing(tail, writer, timing, runs, seat).show(receive)
+
+    def _writer(self, send: Send) -> tuple[Writer, Timing]:
+        live, task, clock = self._live, self._task, self._runs.sources.clock
+        timing = Timing(begun=clock(), streaming=task.stream, longest_write=self._longest_write)
         headers = {**self._headers, **run_headers(live.head)}
         fold = Fold(live.head, error_text=task.mode.error_text)
         whole = JsonWriter(fold, send=send, headers=headers)
-        writer: Writer = whole
-        if task.stream:
-            writer = StreamWriter(
-                Frames(live.head, task.mode),
-                early=None if task.mode.error_text else whole,
-                send=send,
-                headers=headers,
-                timing=timing,
-                clock=runs.sources.clock,
-            )
-        with live.watched(paced=True) as seat:
-            async with runs.log.tail(live.head.run_id, -1, awaited=True) as tail:
-                await Showing(tail, writer, timing, runs, seat).show(receive)
+        if not task.stream:
+            return whole, timing
+        stream = StreamWriter(
+            Frames(live.head, task.mode),
+            early=None if task.mode.error_text else whole,
+            send=send,
+            headers=headers,
+            timing=timing,
+            clock=clock,
+        )
+        return stream, timing
 
 
 class Replay(ASGIResponse):
@@ -130,7 +140,7 @@ class Showing:
         self._runs = runs
         self._seat = seat
         self._over = False
-        self._scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None
         self._listening = anyio.CancelScope()
 
     async def show(self, receive: Receive) -> None:
@@ -178,7 +188,8 @@ class Showing:
 
     def _cut(self, code: str) -> None:
         self._runs.metrics.cut.labels(code).inc()
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     def _look(self) -> float | None:
         """Wake the writer when something is due; give up on a client that does not read."""

@@ -111,6 +111,7 @@ class Metrics:
         self._requests = counter(
             "aura_http_requests", "Answers by route and status.", ["method", "route", "status"]
         )
+        self._answers: dict[tuple[str, str, str], Counter] = {}
         self._watched: dict[str, Gauge] = {}
         self._tools: set[str] = set()
         self._agents: dict[str, AgentCounts] = {}
@@ -127,8 +128,11 @@ class Metrics:
     def answered(self, method: str, route: str, status: int) -> None:
         """The answer to a request begins, with this status. `route` is that of the application,
         with the names of its parameters, and empty where there is none."""
-        known = method if method in METHODS else OTHER
-        self._requests.labels(known, route or OTHER, str(status)).inc()
+        key = (method if method in METHODS else OTHER, route or OTHER, str(status))
+        counter = self._answers.get(key)
+        if counter is None:
+            counter = self._answers[key] = self._requests.labels(*key)
+        counter.inc()
 
     def watch(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Show what this function gives at the moment of a scrape, instead of what showed under
@@ -165,6 +169,15 @@ class AgentCounts:
         self.first_token = metrics.first_token.labels(agent)
         self.gaps = metrics.gaps.of(agent)
         self.tokens = [metrics.tokens.labels(agent, kind) for kind in KINDS]
+        self._ended: dict[str, Counter] = {}
+        self._runs_ended = metrics.runs_ended
+
+    def ended(self, status: str) -> Counter:
+        """Runs that ended in this way."""
+        counter = self._ended.get(status)
+        if counter is None:
+            counter = self._ended[status] = self._runs_ended.labels(self.agent, status)
+        return counter
 
 
 class RunMeter:
@@ -198,7 +211,7 @@ class RunMeter:
         """The run is over."""
         self._counts.in_progress.dec()
         self._counts.seconds.observe(self._clock() - self._begun)
-        self._metrics.runs_ended.labels(self._counts.agent, status).inc()
+        self._counts.ended(status).inc()
 
     def _answer(self, now: float) -> None:
         if not self._answering:
