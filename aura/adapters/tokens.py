@@ -13,11 +13,10 @@ import gzip
 import hashlib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
-from threading import Event
 from typing import NamedTuple
 
 import structlog
@@ -101,11 +100,12 @@ class Counter:
         self._encoding = encoding
         self._factor = factor
 
-    def count(self, text: str, over: Event | None = None) -> int:
-        """All tokens; special ones count as one. When it is `over` the rest is not counted."""
+    def count(self, text: str, go_on: Callable[[], bool] | None = None) -> int:
+        """All tokens; special ones count as one. `go_on` is asked before each piece of the text,
+        may take its time to answer, and ends the count."""
         counted = 0
         for piece in _pieces(text):
-            if over is not None and over.is_set():
+            if go_on is not None and not go_on():
                 break
             counted += self._counted(piece)
         return self._scaled(counted)

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aura.adapters.scratchpad import search
 from aura.adapters.scratchpad.budget import Budget
-from aura.adapters.scratchpad.search import MOST_TOKENS, grep
+from aura.adapters.scratchpad.search import LARGE, MOST_MATCHES, MOST_TOKENS, grep
 from aura.adapters.tokens import counter
 from tests.support.documents import KEYS, SCALARS
 from tests.support.shelves import Shelf, numbered_lines, shelf
@@ -99,6 +100,13 @@ def naive(lines: list[str], word: str, context: int) -> list[tuple[int, int]]:
     return regions
 
 
+@pytest.fixture(params=[0, LARGE], ids=["halves", "whole"])
+def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are searched by two threads, or by one."""
+    monkeypatch.setattr(search, "LARGE", request.param)
+
+
+@pytest.mark.usefixtures("large")
 @settings(max_examples=60, deadline=None)
 @given(
     lines=st.lists(st.sampled_from(["plain", "a needle", "", "needle needle", "x" * 40])),
@@ -123,6 +131,7 @@ def test_grep_gives_each_match_with_its_surroundings(lines: list[str], context: 
         assert shelved.look("grep", **asked) == expected
 
 
+@pytest.mark.usefixtures("large")
 @settings(max_examples=40, deadline=None)
 @given(
     lengths=st.lists(st.integers(0, 3000), min_size=40, max_size=120),
@@ -146,6 +155,14 @@ def test_regions_of_a_file_of_many_blocks(
     assert numbers == [list(range(first, last + 1)) for first, last in expected]
     for region, (first, last) in zip(regions, expected, strict=True):
         assert numbered_lines(region) == lines[first - 1 : last]
+
+
+@pytest.mark.usefixtures("large")
+def test_no_more_matches_are_looked_for_than_could_be_shown(shelved: Shelf) -> None:
+    (shelved.root / "text.txt").write_text("a\n" * (MOST_MATCHES + 10))
+    with shelved.open("text.txt") as text:
+        found = grep(text, "a", 0, counter=counter("openai", "gpt-4o"))
+    assert found.shown.startswith(f"{MOST_MATCHES} or more matching lines")
 
 
 @settings(max_examples=20, deadline=None)

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 import msgspec
 
+from aura.adapters.scratchpad.aside import Aside
 from aura.adapters.scratchpad.budget import Budget, Window
 from aura.adapters.scratchpad.explore import exploring
 from aura.adapters.scratchpad.filing import Filed, file_away
@@ -28,6 +29,7 @@ class Shelf:
     def __init__(self, root: Path, *, per_call: int = 10_000, window: int = 1_000_000) -> None:
         self.root = root
         self.budget = Budget(window=window, margin=0.0, per_call=per_call)
+        self.aside = Aside()
         self._handle = Handle(os.open(root, os.O_RDONLY))
         self._texts = Texts((self._handle,))
         self._tools: dict[str, Tool] = {tool.spec.name: tool for tool in exploring(self)}

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import anyio.to_thread
 import msgspec
 
+from aura.adapters.scratchpad.aside import Aside
 from aura.adapters.scratchpad.budget import Budget, Window
 from aura.adapters.scratchpad.extract import Advice, Counter, Extract, Oversized
 from aura.adapters.scratchpad.refusals import Declined, ToolFailed, changed, unreadable
@@ -34,6 +35,11 @@ class Shelf(Protocol):
     @property
     def budget(self) -> Budget:
         """What still fits."""
+        ...
+
+    @property
+    def aside(self) -> Aside:
+        """What can wait while somebody looks."""
         ...
 
     async def texts(self) -> Texts:
@@ -70,9 +76,10 @@ class Explore:
             view = await self._view()
             window = await self._shelf.settled()
             # Abandoned when the reader leaves: the thread only reads, and closes what it opened.
-            found = await anyio.to_thread.run_sync(
-                partial(self._look, asked, *view, window), abandon_on_cancel=True
-            )
+            with self._shelf.aside.going_first():
+                found = await anyio.to_thread.run_sync(
+                    partial(self._look, asked, *view, window), abandon_on_cancel=True
+                )
         except Declined as declined:
             return Outcome(declined.text())
         except ToolFailed as failed:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from threading import Event
 from typing import Protocol
 
 import anyio
@@ -14,6 +13,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from aura.adapters.places import directory_name
+from aura.adapters.scratchpad.aside import Aside
 from aura.adapters.scratchpad.budget import Budget, Window
 from aura.adapters.scratchpad.explore import exploring
 from aura.adapters.scratchpad.filing import Full
@@ -108,6 +108,7 @@ class Pad:
         self._prompt: Prompt | None = None
         self._reported = False
         self._intercepted = 0
+        self.aside = Aside()
 
     def close(self) -> None:
         """Let go of the directory; the files stay."""
@@ -261,11 +262,11 @@ class Pad:
 
     async def _corrected(self, text: str, estimated: int, counter: Tokens) -> None:
         """Count what was only estimated, while the run goes on."""
-        over = Event()
         try:
             count = await anyio.to_thread.run_sync(
-                counter.count, text, over, abandon_on_cancel=True
+                counter.count, text, self.aside.go_on, abandon_on_cancel=True
             )
-        finally:
-            over.set()
+        except anyio.get_cancelled_exc_class():  # the run is over
+            self.aside.end()
+            raise
         self._intercepted += count - estimated

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from aura.adapters.patterns import Expression, in_lines
@@ -21,6 +22,9 @@ MOST_MATCHES = 50_000
 """Matching lines after which the search ends: no more of them could be shown."""
 
 MOST_CONTEXT = 10_000
+
+LARGE = 16 * 1024 * 1024
+"""Bytes from which on a file is searched by two threads; for a smaller one it is not worth one."""
 
 LONGEST_LINE = 4000
 AROUND = 400
@@ -64,7 +68,7 @@ def grep(text: Text, pattern: str, context: int, *, counter: Counter) -> Extract
             f"The pattern is too long: it has {size} bytes, and may have {LONGEST_PATTERN}."
         )
     expression, note = in_lines(pattern)
-    matches = list(_matches(text, expression))
+    matches = _matches(text, expression)
     if not matches:
         sentence = f"No matches for {pattern!r} in {text.name}, which has {text.lines} lines.{note}"
         return Extract(body=sentence, plain=sentence, shown="", free=True)
@@ -88,9 +92,22 @@ def grep(text: Text, pattern: str, context: int, *, counter: Counter) -> Extract
     )
 
 
-def _matches(text: Text, expression: Expression) -> Iterator[Match]:
+def _matches(text: Text, expression: Expression) -> list[Match]:
+    """The first matches of the file. The two halves of a large one are searched side by side: RE2
+    lets others run meanwhile."""
+    if text.size < LARGE:
+        return list(_matches_of(text, expression, 0, text.size))
+    middle = text.start_of(text.lines // 2 + 1)
+    with ThreadPoolExecutor(1) as beside:
+        rest = beside.submit(lambda: list(_matches_of(text, expression, middle, text.size)))
+        first = list(_matches_of(text, expression, 0, middle))
+        return (first + rest.result())[:MOST_MATCHES]
+
+
+def _matches_of(text: Text, expression: Expression, start: int, end: int) -> Iterator[Match]:
+    """Those between two bytes, which begin lines or are the end."""
     found = 0
-    for piece in text.pieces():
+    for piece in text.pieces(start, end):
         data, stop = piece.data, piece.length
         # Nearly no text has the first, and one sign is found many times as fast as two.
         returns = b"\r" in data and b"\r\n" in data
@@ -100,13 +117,13 @@ def _matches(text: Text, expression: Expression) -> Iterator[Match]:
         count = _Count(text, piece.start, data, straight=not returns)
         place = 0
         while place < stop and (match := expression.search(data, place, stop)) is not None:
-            start, end = match.span()
-            if start == stop and data[stop - 1] == NEWLINE:
+            first, last = match.span()
+            if first == stop and data[stop - 1] == NEWLINE:
                 break  # behind the last line there is none
-            place = data.find(b"\n", end, stop) + 1 or stop
-            begin = data.rfind(b"\n", 0, start) + 1
-            cut = _cut(data[begin:place].rstrip(b"\r\n"), start - begin, end - begin)
-            yield Match(count.line(start), cut, None if returns else piece.start + begin)
+            place = data.find(b"\n", last, stop) + 1 or stop
+            begin = data.rfind(b"\n", 0, first) + 1
+            cut = _cut(data[begin:place].rstrip(b"\r\n"), first - begin, last - begin)
+            yield Match(count.line(first), cut, None if returns else piece.start + begin)
             found += 1
             if found == MOST_MATCHES:
                 return

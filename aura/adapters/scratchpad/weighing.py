@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from threading import Event
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -24,8 +24,8 @@ PIECE = 256 * 1024
 class Tokens(Counter, Protocol):
     """Counts, and says roughly how many there are in a large text without counting them all."""
 
-    def count(self, text: str, over: Event | None = None) -> int:
-        """All of them, unless it is `over` before they are counted."""
+    def count(self, text: str, go_on: Callable[[], bool] | None = None) -> int:
+        """All of them, unless it should not `go_on`."""
         ...
 
     def estimate(self, text: str) -> tuple[int, bool]:
