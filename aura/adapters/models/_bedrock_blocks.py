@@ -75,9 +75,9 @@ class Heard:
 
     def say(self, kind: Literal["text", "reasoning"] | Call, piece: str) -> None:
         """A piece of text, of reasoning or of the arguments of a call."""
-        if isinstance(kind, Call) and (kind.theirs or kind.name not in self._live):
-            return
         if kind is not self._kind:
+            if isinstance(kind, Call) and (kind.theirs or kind.name not in self._live):
+                return
             self._join()
             self._kind = kind
         self._pieces.append(piece)

@@ -122,10 +122,10 @@ class EventParser:
             self._failure = from_stream(self._model, said, mask=self._mask)
             return
         match message.headers.get(":event-type"):
-            case "contentBlockStart":
-                self._begin(block_of(message.payload))
             case "contentBlockDelta":
                 self._go_on(self._halves.read(block_of, message.payload), heard)
+            case "contentBlockStart":
+                self._begin(block_of(message.payload))
             case "contentBlockStop":
                 self._close(block_of(message.payload).content_block_index, heard)
             case "messageStop":
@@ -148,6 +148,8 @@ class EventParser:
         piece = block.delta or Piece()
         if piece.text:
             heard.say("text", piece.text)
+        if piece.reasoning_content is None and piece.tool_use is None:
+            return
         if piece.reasoning_content is not None:
             reasoning = self._open.setdefault(block.content_block_index, Reasoning())
             if isinstance(reasoning, Reasoning):

@@ -120,7 +120,10 @@ class ChunkParser:
         """The events in an answer that was not streamed: a chunk, or a list of them."""
         try:
             chunks = decode_chunks(body) if body.lstrip()[:1] == b"[" else [decode_chunk(body)]
-            return joined([event for chunk in chunks for event in self._hear(chunk)])
+            events: list[AnyEvent] = []
+            for chunk in chunks:
+                self._hear(chunk, events)
+            return joined(events)
         except UNREADABLE:
             self._failure = self._unreadable(body.decode(errors="replace"))
             return []
@@ -144,32 +147,30 @@ class ChunkParser:
             if self.ended:
                 break
             try:
-                events += self._hear(self._halves.read(decode_chunk, payload))
+                self._hear(self._halves.read(decode_chunk, payload), events)
             except UNREADABLE:
                 if payload.strip() and not last:
                     self._failure = self._unreadable(payload.decode(errors="replace"))
         return joined(events) if len(events) > 1 else events
 
-    def _hear(self, chunk: Chunk) -> list[AnyEvent]:
+    def _hear(self, chunk: Chunk, events: list[AnyEvent]) -> None:
         if chunk.error is not None:
             said = complaint({"error": chunk.error})
             self._failure = from_stream(self._model, said, mask=self._mask)
-            return []
+            return
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self._reason = BLOCKED
-        return [
-            event
-            for candidate in chunk.candidates or ()
-            if not candidate.index
-            for event in self._candidate(candidate)
-        ]
+        for candidate in chunk.candidates or ():
+            if not candidate.index:
+                self._candidate(candidate, events)
 
-    def _candidate(self, candidate: Candidate) -> Iterator[AnyEvent]:
+    def _candidate(self, candidate: Candidate, events: list[AnyEvent]) -> None:
         content = candidate.content
-        for part in (content.parts or ()) if content is not None else ():
-            yield from self._part(part)
+        if content is not None and content.parts:
+            for part in content.parts:
+                self._part(part, events)
         if candidate.finish_reason:
             self._reason = candidate.finish_reason
         if self._reason in _MALFORMED:
@@ -179,16 +180,16 @@ class ChunkParser:
                 detail=bounded(detail, self._mask),
             )
 
-    def _part(self, part: Part) -> Iterator[AnyEvent]:
+    def _part(self, part: Part, events: list[AnyEvent]) -> None:
         if part.text:
             if part.thought:
-                yield ReasoningDelta(agent_id=self._agent_id, content=part.text)
+                events.append(ReasoningDelta(agent_id=self._agent_id, content=part.text))
             else:
-                yield TextDelta(agent_id=self._agent_id, text=part.text)
+                events.append(TextDelta(agent_id=self._agent_id, text=part.text))
         if part.function_call is not None:
-            yield from self._call(part.function_call, part.thought_signature or "")
+            events += self._call(part.function_call, part.thought_signature or "")
         elif part.thought_signature:
-            yield self._thought(part, part.thought_signature)
+            events.append(self._thought(part, part.thought_signature))
 
     def _call(self, call: FunctionCall, signature: str) -> Iterator[AnyEvent]:
         name, arguments = call.name or "", bytes(call.args).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import cast
 
 import msgspec
 
@@ -17,7 +18,7 @@ from aura.adapters.models._openai_wire import (
     Usage,
     alone,
     decoded,
-    plain_text,
+    plain,
 )
 from aura.adapters.models.complaints import bounded, complaint, from_stream
 from aura.adapters.models.halves import Halves
@@ -179,8 +180,8 @@ class ChunkParser:
 
     def _read(self, payloads: list[bytes]) -> list[AnyEvent]:
         chunk = alone(payloads)
-        if chunk is not None and (text := plain_text(chunk)):
-            return [TextDelta(agent_id=self._agent_id, text=text)]
+        if chunk is not None and (delta := plain(chunk)) is not None:
+            return self._heard(delta)
         speech = _Speech(self._agent_id)
         if chunk is not None:
             self._hear((chunk,), speech)
@@ -195,6 +196,18 @@ class ChunkParser:
                 speech.say(run.text, thought=run.thought)
             self._take(payloads[run.end :], speech)
         return self._noted(speech.events())
+
+    def _heard(self, delta: Delta) -> list[AnyEvent]:
+        """The events of a piece of text or of reasoning."""
+        events: list[AnyEvent] = []
+        if thought := delta.reasoning_content or delta.reasoning:
+            events.append(ReasoningDelta(agent_id=self._agent_id, content=thought))
+            self._reasoning.heard(events)
+        if delta.reasoning_details:
+            self._reasoning.add(delta.reasoning_details)
+        if delta.content:
+            events.append(TextDelta(agent_id=self._agent_id, text=cast("str", delta.content)))
+        return events
 
     def _noted(self, events: list[AnyEvent]) -> list[AnyEvent]:
         """The same events, of which what was thought may be wanted back."""

@@ -32,7 +32,7 @@ class Delta(msgspec.Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[CallFragment] | None = None
     function_call: FunctionFragment | None = None
-    reasoning_details: list[dict[str, object]] | None = None
+    reasoning_details: msgspec.Raw = msgspec.Raw()
 
 
 class PromptDetails(msgspec.Struct, gc=False):
@@ -107,18 +107,15 @@ def alone(payloads: list[bytes]) -> Chunk | None:
         return None
 
 
-def plain_text(chunk: Chunk) -> str | None:
-    """The text of a chunk that holds a piece of text and nothing else that we use, if it is one, as
-    most are."""
-    if not chunk.choices or len(chunk.choices) > 1:
-        return None
-    if chunk.usage is not None or chunk.error:
+def plain(chunk: Chunk) -> Delta | None:
+    """The delta of a chunk that holds nothing that we use but a piece of text or of reasoning, as
+    most do."""
+    if not chunk.choices or len(chunk.choices) > 1 or chunk.usage is not None or chunk.error:
         return None
     choice = chunk.choices[0]
     delta = choice.delta
     if delta is None or choice.finish_reason is not None or choice.index:
         return None
-    if not isinstance(delta.content, str) or choice.usage or choice.error:
+    if choice.usage or choice.error or delta.refusal or delta.tool_calls or delta.function_call:
         return None
-    others = delta.reasoning_content or delta.reasoning or delta.refusal or delta.reasoning_details
-    return None if others or delta.tool_calls or delta.function_call else delta.content
+    return None if isinstance(delta.content, list) else delta

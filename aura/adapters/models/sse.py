@@ -17,7 +17,8 @@ class Splitter:
 
     Comments and all other fields are dropped; events without `data` are none. After
     normalising the line ends an event ends at the first empty line, so nothing but whole events
-    is ever looked at. Reads of plain `data: ...` frames, the normal case, are cut by one `split`.
+    is ever looked at. Reads of whole events, the normal case, are not copied; plain `data: ...`
+    frames are cut by one `split`.
     """
 
     def __init__(self) -> None:
@@ -28,11 +29,10 @@ class Splitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that `data` completes, in order. Raises `EventTooLarge`."""
-        if not self._rest and not self._after_cr and data.endswith(b"\n\n"):
-            events = _plain(data[:-2])
-            if events is not None:
-                self._begun = True
-                return events
+        if not self._rest and not self._after_cr:
+            whole = data.replace(b"\r\n", b"\n") if data.endswith(b"\r\n") else data
+            if whole.endswith(b"\n\n") and b"\r" not in whole:
+                return self._events(whole[:-2])
         if self._after_cr and data:
             data = data.removeprefix(b"\n")
             self._after_cr = False
@@ -75,8 +75,7 @@ class Splitter:
         if not self._begun and block:
             self._begun = True
             block = block.removeprefix(_BOM)
-        found = (_data(event) for event in block.split(b"\n\n"))
-        return [data for data in found if data is not None]
+        return [data for event in block.split(b"\n\n") if (data := _data(event)) is not None]
 
 
 def _plain(block: bytes) -> list[bytes] | None:
