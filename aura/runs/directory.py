@@ -15,18 +15,20 @@ from anyio.abc import TaskGroup
 
 from aura.pipeline.ports import Log
 from aura.runs.entry import Entry
-from aura.runs.files import Write, Writer
+from aura.runs.files import Sync, Write, Writer
 from aura.runs.lines import entry_line
 from aura.runs.log import Head, Missing, Record, Tail
 from aura.runs.memory import MemoryLog
 from aura.runs.place import Desk, Place
 from aura.runs.shelf import Shelf, prepared
+from aura.runs.watching import Watches
 
 GRACE = 5.0
 """Seconds that a reader gets to let go of what it holds."""
 
 UNSYNCED = 64
-"""How many closed runs may wait for the disk; further ones are closed later."""
+"""How many closed runs may wait for the disk. Each holds a descriptor, so further ones are left to
+the kernel, which brings them to the disk within half a minute."""
 
 
 @asynccontextmanager
@@ -39,6 +41,7 @@ async def open_directory(
     now: Callable[[], float],
     log: Log,
     write: Write = os.write,
+    sync: Sync = os.fsync,
 ) -> AsyncIterator[DirectoryLog]:
     """Keep runs in a directory, which is made when it is not there, and what is new also in
     `memory`. Raises `ConfigError` for a directory that cannot be used.
@@ -57,6 +60,7 @@ async def open_directory(
             log=log,
             tasks=tasks,
             write=write,
+            sync=sync,
         )
         tasks.start_soon(kept.prune)
         try:
@@ -70,7 +74,8 @@ class DirectoryLog:
 
     What was appended survives the death of the process, however sudden. It survives the loss of
     power a moment after the run is closed; before that the last moments may be lost. A run that
-    was not over is found as interrupted.
+    was not over is found as interrupted. A disk that is too slow holds up nobody: of the runs that
+    it does not keep up with, the last half minute may be lost with the power.
     """
 
     def __init__(
@@ -84,34 +89,45 @@ class DirectoryLog:
         log: Log,
         tasks: TaskGroup,
         write: Write,
+        sync: Sync,
     ) -> None:
         self._memory = memory
         self._log = log
         self._tasks = tasks
-        self._write = write
+        self._writer = partial(Writer, write=write, sync=sync)
         self._live: dict[str, Writer] = {}
         self._broken: set[str] = set()
-        self._unsynced = anyio.Semaphore(UNSYNCED)
+        self._unsynced: set[str] = set()
+        self._lagging = False
+        self._added = 0
+        self._pruning = False
         self._shelf = Shelf(
             path,
-            ours=lambda run_id: run_id in self._live or run_id in self._broken,
+            ours=self._ours,
             most_bytes=most_bytes,
             lifetime=lifetime,
             now=now,
             log=log,
+            write=write,
         )
         self._desk = Desk()
+        self._watches = Watches(tasks, self.find)
 
     @property
     def unsynced(self) -> int:
         """How many runs are over and wait for the disk."""
-        return UNSYNCED - self._unsynced.value + self._unsynced.statistics().tasks_waiting
+        return len(self._unsynced)
+
+    @property
+    def watched(self) -> int:
+        """How many runs of other processes are looked at, again and again."""
+        return len(self._watches)
 
     async def begin(self, head: Head) -> None:
         """Begin to keep a run."""
         try:
             file = self._shelf.file(head.run_id)
-            self._live[head.run_id] = Writer(file, head, write=self._write)
+            self._live[head.run_id] = self._writer(file, head)
         except OSError as error:
             self._give_up(head.run_id, error)
         await self._memory.begin(head)
@@ -129,16 +145,14 @@ class DirectoryLog:
 
     async def close(self, run_id: str) -> None:
         """Let a run be forgotten from now on; its file is brought to the disk meanwhile."""
-        record = await self._memory.find(run_id)
         await self._memory.close(run_id)
-        await self._unsynced.acquire()
         writer = self._live.pop(run_id, None)
-        if writer is None or run_id in self._broken:
-            self._unsynced.release()
-            if writer is not None:
-                writer.close()
-        else:
-            self._tasks.start_soon(self._settle, record, writer)
+        if writer is None:
+            return
+        if run_id in self._broken:
+            writer.close()
+            return
+        self._tasks.start_soon(self._settle, run_id, writer, self._to_be_synced(run_id))
 
     @asynccontextmanager
     async def tail(self, run_id: str, after: int, *, awaited: bool = False) -> AsyncIterator[Tail]:
@@ -152,7 +166,8 @@ class DirectoryLog:
                 memory=self._memory,
                 desk=self._desk,
                 path=self._shelf.file(run_id),
-                find=self.find,
+                watches=self._watches,
+                missing_end=self._shelf.missing_end,
                 spoil=self._shelf.spoil,
                 held=held,
             )
@@ -166,7 +181,7 @@ class DirectoryLog:
         except Missing as forgotten:
             self._broken.discard(run_id)
             try:
-                return await self._desk.does_alone(partial(self._shelf.find, run_id))
+                return await self._desk.does(partial(self._shelf.find, run_id))
             except Missing as missing:
                 expired = missing.expired or forgotten.expired
                 raise Missing(run_id, expired=expired) from None
@@ -190,7 +205,7 @@ class DirectoryLog:
 
     def stop(self) -> None:
         """Let go of the files. Runs that are not over show as interrupted from now on."""
-        self._shelf.stop()
+        self._watches.stop()
         for writer in self._live.values():
             writer.close()
         self._live.clear()
@@ -216,27 +231,51 @@ class DirectoryLog:
             return record
         if run_id not in self._live:
             try:
-                kept = await self._desk.does_alone(partial(self._shelf.find, run_id))
+                kept = await self._desk.does(partial(self._shelf.find, run_id))
             except Missing:
                 return record
             if kept.next != record.next:
                 return record
         return msgspec.structs.replace(record, begins=0)
 
-    async def _settle(self, record: Record, writer: Writer) -> None:
+    def _to_be_synced(self, run_id: str) -> bool:
+        """Whether a run that is over can wait for the disk."""
+        if len(self._unsynced) < UNSYNCED:
+            self._unsynced.add(run_id)
+            return True
+        if not self._lagging:
+            reason = f"the disk is too slow, {UNSYNCED} runs wait for it"
+            self._log.warning("runs may not outlast a power loss", run_id=run_id, reason=reason)
+        self._lagging = True
+        return False
+
+    async def _settle(self, run_id: str, writer: Writer, sync: bool) -> None:
         """Bring the file of a run that is over to the disk, and make room for it."""
         try:
-            await self._desk.does(writer.sync)
+            if sync:
+                await self._desk.does(writer.sync)
         except OSError as error:
-            run_id, reason = record.head.run_id, error.strerror or str(error)
+            reason = error.strerror or str(error)
             self._log.error("run may not outlast a power loss", run_id=run_id, reason=reason)
         finally:
             writer.close()
-            self._unsynced.release()
-        await self._desk.does_alone(partial(self._shelf.add, record, writer.size))
-        await self._prune(thorough=False)
+            self._unsynced.discard(run_id)
+            self._lagging = self._lagging and bool(self._unsynced)
+        self._added += writer.size
+        if not self._pruning:  # or else this one counts from the next time on
+            await self._prune()
 
-    async def _prune(self, *, thorough: bool) -> None:
+    async def _prune(self, *, thorough: bool = False) -> None:
         await self._let_go()
         live = sum(writer.size for writer in self._live.values())
-        await self._desk.does_alone(partial(self._shelf.prune, live, thorough=thorough))
+        added, self._added = self._added, 0
+        prune = partial(self._shelf.prune, live, added=added, thorough=thorough)
+        self._pruning = True
+        try:
+            await self._desk.does_alone(prune)
+        finally:
+            self._pruning = False
+
+    def _ours(self, run_id: str) -> bool:
+        """Whether the file of a run is ours alone: one that is written, or that was given up."""
+        return run_id in self._live or run_id in self._broken

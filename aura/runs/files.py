@@ -6,9 +6,9 @@ import os
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
-from fcntl import LOCK_EX, LOCK_NB, flock
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -40,6 +40,7 @@ LONGEST_HEAD = 1024 * 1024
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
 
 Write: TypeAlias = Callable[[int, bytes], int]
+Sync: TypeAlias = Callable[[int], None]
 
 _SEQ = re.compile(rb'\{"seq":(\d{1,18}),')
 
@@ -51,10 +52,13 @@ class Writer:
     Raises `OSError`.
     """
 
-    def __init__(self, path: Path, head: Head, *, write: Write) -> None:
+    def __init__(
+        self, path: Path, head: Head, *, write: Write = os.write, sync: Sync = os.fsync
+    ) -> None:
         line = head_line(head)
         self.size = 0
         self._write = write
+        self._sync = sync
         self._descriptor = os.open(path, NEW, 0o600)
         try:
             flock(self._descriptor, LOCK_EX | LOCK_NB)
@@ -64,13 +68,13 @@ class Writer:
             raise
 
     def append(self, lines: bytes) -> None:
-        """Write all of this or, with an `OSError`, nothing."""
+        """Write all of this or, with an `OSError`, the first lines of it."""
         _append(self._descriptor, self.size, lines, self._write)
         self.size += len(lines)
 
     def sync(self) -> None:
         """Wait until everything is on the disk."""
-        os.fsync(self._descriptor)
+        self._sync(self._descriptor)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -168,16 +172,30 @@ def summary(path: Path) -> Summary | None:
         os.close(descriptor)
 
 
-def ended(path: Path) -> bool:
-    """Give a run an end whose writer is gone; false when it is not. Raises `OSError` and
-    `Unreadable`."""
+def may_hold(path: str, names: Sequence[bytes]) -> bool:
+    """Whether the head of a run can have all of these names in it, as `encoded` gives them. One
+    that may not is told in a few microseconds, and there can be very many. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        head = os.pread(descriptor, END, 0)
+    finally:
+        os.close(descriptor)
+    end = head.find(b"\n")
+    return end < 0 or all(0 <= head.find(name) < end for name in names)
+
+
+def ended(path: Path, *, write: Write = os.write) -> bool:
+    """Give a run an end whose writer is gone; false when it is not. The file stays as old as it is.
+    Raises `OSError` and `Unreadable`."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
     try:
         flock(descriptor, LOCK_EX | LOCK_NB)
+        changed = os.fstat(descriptor).st_mtime_ns
         with closing(Reader(path)) as reader:
             lines = b"".join(map(entry_line, interrupted(reader.entries())))
             os.ftruncate(descriptor, reader.offset)
-        _append(descriptor, reader.offset, lines, os.write)
+        _append(descriptor, reader.offset, lines, write)
+        os.utime(descriptor, ns=(changed, changed))
         os.fsync(descriptor)
     except BlockingIOError:
         return False
@@ -186,15 +204,41 @@ def ended(path: Path) -> bool:
     return True
 
 
-def _append(descriptor: int, size: int, lines: bytes, write: Write) -> None:
-    """Append to a file of this size. On failure it is cut back, so that it ends with a line."""
-    rest = lines
+def missing_end(path: Path) -> tuple[Entry, ...]:
+    """What `ended` would write, where it cannot. Raises `OSError` and `Unreadable`."""
+    with locked(path) as alone:
+        if not alone:
+            return ()
+        with closing(Reader(path)) as reader:
+            return interrupted(reader.entries())
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Keep other processes from ending or removing a run; false for one that still goes on.
+    Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        while rest:
-            rest = rest[write(descriptor, rest) :]
+        flock(descriptor, LOCK_SH | LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def _append(descriptor: int, size: int, lines: bytes, write: Write) -> None:
+    """Append to a file of this size. On failure half a line is taken back, so that it ends with a
+    whole one. Whole lines stay: somebody may have read them."""
+    done = 0
+    try:
+        while done < len(lines):
+            done += write(descriptor, lines[done:])
     except OSError:
+        whole = lines.rfind(b"\n", 0, done) + 1
         with suppress(OSError):
-            os.ftruncate(descriptor, size)
+            os.ftruncate(descriptor, size + whole)
         raise
 
 

@@ -59,6 +59,11 @@ def head_line(head: Head) -> bytes:
     return line.replace(b"\n", b" ") + b"\n"  # `view` is as its writer spaced it
 
 
+def encoded(text: str) -> bytes:
+    """A text as it stands in a line."""
+    return _encode(text)
+
+
 def entry_line(entry: Entry) -> bytes:
     """An entry as a line."""
     line = _EntryLine(

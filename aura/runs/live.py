@@ -19,6 +19,9 @@ from aura.runs.log import LEFT, STALLED, Head, RunLog, Status, outcome
 from aura.runs.timer import Appointment, Timer
 from aura.runs.unfinished import Unfinished
 
+GRACE = 5.0
+"""Seconds that the log gets to take the end of a run."""
+
 
 class Meter(Protocol):
     """Who counts what happens in a run."""
@@ -105,7 +108,16 @@ class LiveRun:
         return None if self._run is None else self._run.backlog
 
     async def drive(self, events: Callable[[Run], Events], headers: Mapping[str, str]) -> None:
-        """Let the run happen, from its first event to its last."""
+        """Let the run happen, from its first event to its last. When this raises, too, the run is
+        over, in the log and for everybody who watches."""
+        try:
+            await self._happen(events, headers)
+        except Exception:
+            await self._over()
+            raise
+        await self._over()
+
+    async def _happen(self, events: Callable[[Run], Events], headers: Mapping[str, str]) -> None:
         async with open_run(
             run_id=self.head.run_id,
             request_id=self.head.request_id,
@@ -120,20 +132,28 @@ class LiveRun:
             if self._failure is None:
                 await self._follow(events(run), run.log)
             await self._conclude()
-        for appointment in (self._watch, self._alone):
-            if appointment is not None:
-                appointment.call_off()
-        failed = self._unfinished.failed
-        self._meter.ended(outcome(failed))
-        await self._log.close(self.head.run_id)
-        run.log.info(
-            "answered",
-            model=self.head.model,
-            stream=self.head.stream,
-            seconds=round(self._sources.clock() - self._begun, 3),
-            status=outcome(failed),
-            code=failed and failed.code,
-        )
+
+    async def _over(self) -> None:
+        """Bring what the run was to an end, whatever it came to."""
+        try:
+            await self._conclude()
+        finally:
+            for appointment in (self._watch, self._alone):
+                if appointment is not None:
+                    appointment.call_off()
+            failed = self._unfinished.failed
+            self._meter.ended(outcome(failed))
+            with anyio.move_on_after(GRACE, shield=True):
+                await self._log.close(self.head.run_id)
+        if self._run is not None:
+            self._run.log.info(
+                "answered",
+                model=self.head.model,
+                stream=self.head.stream,
+                seconds=round(self._sources.clock() - self._begun, 3),
+                status=outcome(failed),
+                code=failed and failed.code,
+            )
 
     def end(self, failure: RunFailed) -> None:
         """End the run because of this: clients hear of it at once, then what runs is cancelled."""
@@ -205,7 +225,10 @@ class LiveRun:
         self._room_made = None
 
     async def _cut(self, run: Run) -> None:
-        await self._conclude()
+        # Were it cancelled, because the run ends by itself at the same moment, its exception would
+        # keep all of the run in a cycle that waits for the collector.
+        with anyio.move_on_after(GRACE, shield=True):
+            await self._conclude()
         run.tasks.cancel_scope.cancel()
 
     async def _conclude(self) -> None:

@@ -13,12 +13,10 @@ import msgspec
 from aura.events import TextDelta
 from aura.runs.entry import Entry
 from aura.runs.log import Head, Missing, Record, Trimmed
+from aura.runs.remembered import Remembered
 
 ENTRY = 320
 """Bytes that an entry takes beside its text, measured."""
-
-TOMBSTONES = 4096
-"""Runs that are remembered to have existed, so that one who asks is told."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -37,7 +35,7 @@ class MemoryLog:
         self._clock = clock
         self._runs: dict[str, _Kept] = {}
         self._finished: OrderedDict[str, float] = OrderedDict()
-        self._expired: OrderedDict[str, None] = OrderedDict()
+        self._expired = Remembered()
         self.size = 0
 
     async def begin(self, head: Head) -> None:
@@ -118,9 +116,7 @@ class MemoryLog:
     def _forget(self, run_id: str) -> None:
         del self._finished[run_id]
         self.size -= self._runs.pop(run_id).size
-        self._expired[run_id] = None
-        if len(self._expired) > TOMBSTONES:
-            self._expired.popitem(last=False)
+        self._expired.add(run_id)
 
 
 class _Kept:

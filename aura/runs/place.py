@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -11,15 +11,12 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from aura.events import RunCompleted
 from aura.runs.entry import Entry
 from aura.runs.files import Reader
 from aura.runs.lines import Unreadable
-from aura.runs.log import Missing, Record, Tail, Trimmed
+from aura.runs.log import Missing, Tail, Trimmed
 from aura.runs.memory import MemoryLog
-
-POLL = 0.1
-"""Seconds between two looks at a run that goes on in another process."""
+from aura.runs.watching import Watch, Watches
 
 THREADS = 4
 """How many threads may wait for the disk at once."""
@@ -59,24 +56,27 @@ class Place:
         memory: MemoryLog,
         desk: Desk,
         path: Path,
-        find: Callable[[str], Awaitable[Record]],
+        watches: Watches,
+        missing_end: Callable[[str], Sequence[Entry]],
         spoil: Callable[[str, Unreadable], None],
         held: AsyncExitStack,
     ) -> None:
         self._run_id = run_id
         self._after = after
         self._since: list[Entry] = []
-        self._over = False
         self._memory = memory
         self._desk = desk
         self._path = path
-        self._find = find
+        self._watches = watches
+        self._watch: Watch | None = None
+        self._missing_end = missing_end
         self._spoil = spoil
         self._ready: Sequence[Entry] = ()
         self._recent: Tail | None = None
         self._reader: Reader | None = None
         self._held = held
-        self._woken = anyio.Event()
+        self._woken = False
+        self._stirred = anyio.Event()
 
     async def open(self) -> None:
         """Find the place. Raises `Missing` and `Trimmed`."""
@@ -91,15 +91,14 @@ class Place:
         while True:
             found, self._ready = self._ready, ()
             found = self._given(found or await self._following())
-            if self._woken.is_set():
-                self._woken = anyio.Event()
-                return found
-            if found:
+            if found or self._woken:
+                self._woken = False
                 return found
 
     def wake(self) -> None:
         """End the current wait."""
-        self._woken.set()
+        self._woken = True
+        self._stirred.set()
         if self._recent is not None:
             self._recent.wake()
 
@@ -112,7 +111,6 @@ class Place:
             if entries[number].frames:
                 self._after = entries[number].last
                 self._since = list(entries[number + 1 :])
-                self._over = isinstance(entries[-1].event, RunCompleted)
                 return entries
         self._since += entries
         return entries
@@ -123,7 +121,7 @@ class Place:
                 return await self._recent.batch()
             except Trimmed:
                 await self._held.aclose()
-                self._recent = self._reader = None
+                self._recent = self._reader = self._watch = None
                 found = await self._read()
                 if not found:
                     raise
@@ -170,20 +168,27 @@ class Place:
                 self._held.callback(self._reader.close)
             return await self._desk.does(self._reader.read)
         except Unreadable as error:
-            await self._desk.does_alone(partial(self._spoil, self._run_id, error))
+            await self._desk.does(partial(self._spoil, self._run_id, error))
             raise Trimmed(self._run_id, self._after + 1) from error
 
     async def _from_elsewhere(self) -> Sequence[Entry]:
         """What another process appends next, after a while; nothing comes of a run that is over."""
-        try:
-            over = self._over or (await self._find(self._run_id)).over
-        except Missing:
-            over = True
+        # Made before anything is read, so that no news is missed.
+        stirred = self._stirred = anyio.Event()
+        if self._watch is None:
+            watch = self._watches.on(self._run_id, self._stir)
+            self._watch = self._held.enter_context(watch)
+        over = self._watch.over
         found = await self._read()
-        if not found:
-            with anyio.move_on_after(None if over else POLL):
-                await self._woken.wait()
+        if not found and over:
+            end = await self._desk.does(partial(self._missing_end, self._run_id))
+            found = [entry for entry in end if max(entry.seq, entry.last) > self._after]
+        if not found and not self._woken:
+            await stirred.wait()
         return found
+
+    def _stir(self) -> None:
+        self._stirred.set()
 
 
 def _reader(path: Path, after: int) -> Reader | None:

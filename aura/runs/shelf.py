@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
-from collections import OrderedDict
-from collections.abc import Callable
-from heapq import heappop, heappush
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
-
-import msgspec
+from threading import Lock
 
 from aura.errors import ConfigError, Problem
 from aura.pipeline.ports import Log
-from aura.runs.files import Summary, ended, summary
-from aura.runs.lines import Unreadable
+from aura.runs.entry import Entry
+from aura.runs.files import Summary, Write, ended, locked, may_hold, missing_end, summary
+from aura.runs.lines import Unreadable, encoded
 from aura.runs.log import Missing, Record
-from aura.runs.memory import TOMBSTONES
+from aura.runs.remembered import Remembered
+from aura.runs.room import FRESH, Room
 
 SUFFIX = ".jsonl"
-
-FRESH = 60.0
-"""Seconds for which what is known of the files of other processes is good enough to decide which
-ones go, and for which a file without a head may be one that is just being made."""
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _FILE = re.compile(rf"({_RUN_ID.pattern}){re.escape(SUFFIX)}")
 
 
-class Over(msgspec.Struct, frozen=True, gc=False):
-    """What is remembered of the file of a run that is over: its bytes, and what stands for whose
-    run it was and for its session. There can be very many, so the rest stays in the file."""
-
-    size: int
-    owner: int
-    session: int
-
-
 class Shelf:
-    """The files of runs, of this process and of others that share the directory.
+    """The files of runs, of this process and of others that share the directory. What they say is
+    read when somebody asks: of files that are finished nothing is remembered, however many.
 
     `ours` says of which runs this process writes the files, or has given up to. All calls come
-    from threads, one at a time; only `file` and `stop` may be called in between.
+    from threads, those of `prune` one at a time.
     """
 
     def __init__(
@@ -57,22 +44,25 @@ class Shelf:
         lifetime: float,
         now: Callable[[], float],
         log: Log,
+        write: Write,
     ) -> None:
         self._path = path
         self._ours = ours
-        self._most_bytes = most_bytes
-        self._lifetime = lifetime
         self._now = now
         self._log = log
-        self._known: dict[str, Summary] = {}
-        self._over: dict[str, Over] = {}
-        self._size = 0
-        self._oldest: list[tuple[float, str]] = []
-        self._expired: OrderedDict[str, None] = OrderedDict()
-        self._complained: set[tuple[str, str]] = set()
-        self._spoiled: set[str] = set()
-        self._surveyed = -math.inf
-        self._stopped = False
+        self._write = write
+        self._room = Room(
+            path,
+            counts=self._counts,
+            remove=self._remove,
+            most_bytes=most_bytes,
+            lifetime=lifetime,
+            now=now,
+        )
+        self._expired = Remembered()
+        self._complained = Remembered()
+        self._spoiled = Remembered()
+        self._ending = Lock()
 
     def file(self, run_id: str) -> Path:
         """Where a run is kept. Raises `Missing` for what cannot be the id of one."""
@@ -80,93 +70,91 @@ class Shelf:
             raise Missing(run_id)
         return self._path / f"{run_id}{SUFFIX}"
 
-    def stop(self) -> None:
-        """Let a survey that is under way come to an end."""
-        self._stopped = True
-
-    def survey(self) -> None:
-        """Look at every file that is new or whose run was not over. Runs whose processes are gone
-        are given an end."""
-        try:
-            names = os.listdir(self._path)  # noqa: PTH208 - ten thousand names need no paths
-        except OSError as error:
-            self._complain("run log cannot be listed", "", error)
-            return
-        there = {found[1] for found in map(_FILE.fullmatch, names) if found is not None}
-        for run_id in (self._known.keys() | self._over.keys()) - there:
-            self._forget(run_id)
-        for run_id in there - self._over.keys():
-            if self._stopped:
-                return
-            if not self._ours(run_id):
-                self._look(run_id)
-        self._surveyed = self._now()
-
-    def add(self, record: Record, size: int) -> None:
-        """Take in a run of this process that is over and closed."""
-        self._keep(Summary(msgspec.structs.replace(record, begins=0), size))
-
     def find(self, run_id: str) -> Record:
         """How a run stands. Raises `Missing`."""
         found = self._look(run_id)
-        self._discard(math.inf)
-        if found is None or not (run_id in self._known or run_id in self._over):
+        if found is None:
             raise Missing(run_id, expired=run_id in self._expired)
         return found.record
 
     def list(
         self, owner: str, *, limit: int, before: str | None, session: str | None
     ) -> list[Record]:
-        """The runs of an owner, the newest first."""
-        self.survey()
-        self._discard(math.inf)
-        names = [
-            run_id
-            for run_id, over in self._over.items()
-            if over.owner == hash(owner) and (session is None or over.session == hash(session))
-        ]
+        """The runs of an owner, the newest first, without those that this process still writes."""
+        names = [encoded(name) for name in (owner, session) if name is not None]
         mine = (
             found.record
-            for run_id in sorted([*names, *self._known], reverse=True)
-            if (before is None or run_id < before)
-            and (found := self._known.get(run_id) or self._look(run_id)) is not None
+            for run_id in sorted(self._names(before), reverse=True)
+            if not self._ours(run_id)
+            and self._may_hold(run_id, names)
+            and (found := self._look(run_id)) is not None
             and found.record.head.owner == owner
             and session in (None, found.record.head.session_id)
         )
         return list(islice(mine, limit))
 
-    def prune(self, live: int, *, thorough: bool) -> None:
-        """Remove finished runs that are too old and, the oldest first, those for which there is no
-        room beside the `live` bytes of this process. What other processes did in the last moments
-        is seen by a `thorough` look only."""
-        if thorough or not 0 <= self._now() - self._surveyed < FRESH:
-            self.survey()
-        self._discard(self._most_bytes - live if self._most_bytes else math.inf)
+    def missing_end(self, run_id: str) -> Sequence[Entry]:
+        """What ends an interrupted run and could not be written to its file."""
+        path = self.file(run_id)
+        try:
+            found = summary(path)
+            if found is not None and not found.record.over and not self._ours(run_id):
+                return missing_end(path)
+        except (OSError, Unreadable) as error:
+            self._complain("run cannot be read", run_id, error)
+        return ()
+
+    def prune(self, live: int, *, added: int = 0, thorough: bool) -> None:
+        """Count a file of so many bytes that is finished, and remove finished runs that are too old
+        and, the oldest first, those for which there is no room beside the `live` bytes of this
+        process. What other processes did in the last moments is seen by a `thorough` look only."""
+        self._room.add(added)
+        try:
+            self._room.make(live, thorough=thorough)
+        except OSError as error:
+            self._complain("run log cannot be listed", "", error)
 
     def spoil(self, run_id: str, error: Unreadable) -> None:
         """Leave a file alone from now on."""
         self._complain("run cannot be read", run_id, error)
         self._spoiled.add(run_id)
-        self._drop(run_id)
+
+    def _names(self, before: str | None) -> Iterator[str]:
+        """The ids of runs that are older than this one."""
+        try:
+            names = os.listdir(self._path)  # noqa: PTH208 - ten thousand names need no paths
+        except OSError as error:
+            self._complain("run log cannot be listed", "", error)
+            return
+        for found in map(_FILE.fullmatch, names):
+            if found is not None and (before is None or found[1] < before):
+                yield found[1]
+
+    def _may_hold(self, run_id: str, names: Sequence[bytes]) -> bool:
+        """Whether it is worth while to look closer, which takes ten times as long."""
+        try:
+            return may_hold(f"{self._path}/{run_id}{SUFFIX}", names)
+        except OSError:
+            return True  # what is wrong is said then
 
     def _look(self, run_id: str) -> Summary | None:
-        """What the file of a run says, if it can be read; remembers what has to be."""
+        """What the file of a run says, if it is there and can be read."""
         if run_id in self._spoiled:
             return None
         try:
             found = self._summary(run_id)
         except FileNotFoundError:
-            self._forget(run_id)
+            return None
         except Unreadable as error:
             self.spoil(run_id, error)
+            return None
         except OSError as error:
             self._complain("run cannot be read", run_id, error)
-            self._drop(run_id)
-        else:
-            if found is not None and run_id not in self._over:
-                self._keep(found)
-            return found
-        return None
+            return None
+        if found is not None and found.record.over and self._room.too_old(over_at(found.record)):
+            self._remove(f"{run_id}{SUFFIX}")
+            return None
+        return found
 
     def _summary(self, run_id: str) -> Summary | None:
         path = self.file(run_id)
@@ -176,44 +164,35 @@ class Shelf:
             return None
         if found.record.head.run_id != run_id:
             raise Unreadable(f"it is of the run {found.record.head.run_id!r}")
-        return summary(path) if not found.record.over and ended(path) else found
-
-    def _keep(self, found: Summary) -> None:
-        head = found.record.head
-        self._drop(head.run_id)
-        self._size += found.size
-        if not found.record.over:
-            self._known[head.run_id] = found
-            return
-        self._over[head.run_id] = Over(found.size, hash(head.owner), hash(head.session_id))
-        heappush(self._oldest, (_over_at(found.record), head.run_id))
-
-    def _drop(self, run_id: str) -> None:
-        known = self._known.pop(run_id, None) or self._over.pop(run_id, None)
-        if known is not None:
-            self._size -= known.size
-
-    def _forget(self, run_id: str) -> None:
-        if run_id in self._known or run_id in self._over:
-            self._drop(run_id)
-            self._expired[run_id] = None
-            if len(self._expired) > TOMBSTONES:
-                self._expired.popitem(last=False)
-
-    def _discard(self, room: float) -> None:
-        """Remove what is too old and what there is no room for."""
-        since = self._now() - self._lifetime if self._lifetime else -math.inf
-        while self._oldest and (self._oldest[0][0] <= since or self._size > room):
-            _, run_id = heappop(self._oldest)
-            if run_id in self._over:
-                self._remove(run_id)
-
-    def _remove(self, run_id: str) -> None:
+        if found.record.over or self._ours(run_id):
+            return found
         try:
-            self.file(run_id).unlink(missing_ok=True)
+            with self._ending:  # or else one thread would take the other for the run's writer
+                return summary(path) if ended(path, write=self._write) else found
+        except OSError as error:
+            self._complain("run cannot be given its end", run_id, error)
+            record = reduce(Record.after, missing_end(path), found.record)
+            return found._replace(record=record)
+
+    def _counts(self, name: str) -> bool:
+        found = _FILE.fullmatch(name)
+        return found is not None and not self._ours(found[1])
+
+    def _remove(self, name: str) -> bool:
+        """Remove a file, unless its run goes on; tells whether it is gone."""
+        run_id = name.removesuffix(SUFFIX)
+        path = self.file(run_id)
+        try:
+            with locked(path) as alone:
+                if alone:
+                    path.unlink(missing_ok=True)
+                    self._expired.add(run_id)
+                return alone
+        except FileNotFoundError:
+            return True
         except OSError as error:
             self._complain("run cannot be removed", run_id, error)
-        self._forget(run_id)
+            return False
 
     def _sweep(self, path: Path) -> None:
         """Remove a file that was never begun."""
@@ -221,13 +200,14 @@ class Shelf:
             path.unlink(missing_ok=True)
 
     def _complain(self, what: str, run_id: str, error: Exception) -> None:
-        if (what, run_id) not in self._complained:
-            self._complained.add((what, run_id))
+        if f"{what}: {run_id}" not in self._complained:
+            self._complained.add(f"{what}: {run_id}")
             path = str(self.file(run_id) if run_id else self._path)
             self._log.warning(what, path=path, reason=str(error))
 
 
-def _over_at(record: Record) -> float:
+def over_at(record: Record) -> float:
+    """When a run that is over was."""
     return record.head.created + record.seconds
 
 

@@ -180,6 +180,11 @@ async def open_log(settings: Settings, sources: Sources, metrics: Metrics) -> As
             "Runs that are over and not on the disk yet.",
             lambda: log.unsynced,
         )
+        metrics.watch(
+            "aura_runs_watched",
+            "Runs of other processes that are read here.",
+            lambda: log.watched,
+        )
         yield log
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -257,6 +258,9 @@ async def test_files_are_removed_for_age_and_for_room(
     async with directory(tmp_path) as log:
         for number in (1, 2, 3):
             await kept(log, f"run_{number}", ENTRIES)
+    for number in (1, 2, 3):
+        over = NEW_YEAR + number
+        os.utime(tmp_path / f"run_{number}.jsonl", (over, over))
     async with directory(tmp_path, now=now, **bounds) as log:
         await log.prune()
         assert names_in(tmp_path) == ["run_1", "run_2", "run_3"][3 - left :]

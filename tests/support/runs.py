@@ -9,6 +9,7 @@ as it is appended, `end` and `close`; it leaves at the end of the input.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ from aura.events import AnyEvent, RunCompleted, SessionInfo, TextDelta
 from aura.log import configure
 from aura.runs.directory import DirectoryLog, open_directory
 from aura.runs.entry import Entry, Numbering
-from aura.runs.files import Write
+from aura.runs.files import Sync, Write
 from aura.runs.log import Head, RunLog
 from aura.runs.memory import MemoryLog
 from tests.support.processes import environment
@@ -138,10 +139,10 @@ async def directory(
     most_bytes: int = 0,
     lifetime: float = 0.0,
     now: float = NEW_YEAR,
-    write: Write | None = None,
+    write: Write = os.write,
+    sync: Sync = os.fsync,
 ) -> AsyncIterator[DirectoryLog]:
     """A log in a directory, as after a start of the server at that moment."""
-    seam: dict[str, Any] = {} if write is None else {"write": write}
     async with open_directory(
         path,
         memory=memory(most_memory),
@@ -149,7 +150,8 @@ async def directory(
         lifetime=lifetime,
         now=lambda: now,
         log=structlog.get_logger(),
-        **seam,
+        write=write,
+        sync=sync,
     ) as log:
         yield log
 
