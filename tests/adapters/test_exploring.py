@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura.adapters.scratchpad import search
+from aura.adapters.scratchpad import matching
 from aura.adapters.scratchpad.budget import Budget
-from aura.adapters.scratchpad.search import LARGE, MOST_MATCHES, MOST_TOKENS, grep
+from aura.adapters.scratchpad.matching import LARGE, MOST_MATCHES
+from aura.adapters.scratchpad.search import MOST_TOKENS, grep
 from aura.adapters.tokens import counter
 from tests.support.documents import KEYS, SCALARS
 from tests.support.shelves import Shelf, numbered_lines, shelf
@@ -103,7 +104,7 @@ def naive(lines: list[str], word: str, context: int) -> list[tuple[int, int]]:
 @pytest.fixture(params=[0, LARGE], ids=["halves", "whole"])
 def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are searched by two threads, or by one."""
-    monkeypatch.setattr(search, "LARGE", request.param)
+    monkeypatch.setattr(matching, "LARGE", request.param)
 
 
 @pytest.mark.usefixtures("large")
@@ -155,6 +156,27 @@ def test_regions_of_a_file_of_many_blocks(
     assert numbers == [list(range(first, last + 1)) for first, last in expected]
     for region, (first, last) in zip(regions, expected, strict=True):
         assert numbered_lines(region) == lines[first - 1 : last]
+
+
+def test_what_is_too_large_is_estimated_but_never_too_low_to_be_so(shelved: Shelf) -> None:
+    (shelved.root / "text.txt").write_text("a few words of a line\n" * 5000)
+    tokens = counter("openai", "gpt-4o")
+    with shelved.open("text.txt") as text:
+        exact = grep(text, "words", 0, counter=tokens)
+        rough = grep(text, "words", 0, counter=tokens, most=1000)
+    assert exact.tokens is not None
+    assert rough.tokens is not None
+    assert rough.tokens > 1000
+    assert abs(rough.tokens - exact.tokens) < 0.1 * exact.tokens
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_second_search_finds_the_same(shelved: Shelf, end: str) -> None:
+    lines = "".join(f"line {number}{end}" for number in range(100)) + "\n"
+    (shelved.root / "text.txt").write_text(lines, newline="")
+    asked = {"file": "text.txt", "pattern": "7$", "context": 0}
+    assert shelved.look("grep", **asked) == shelved.look("grep", **asked)
 
 
 @pytest.mark.usefixtures("large")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from aura.adapters.patterns import Expression, in_lines
+from aura.adapters.patterns import in_lines
 from aura.adapters.scratchpad.extract import Advice, Counter, Extract, lines_of
+from aura.adapters.scratchpad.matching import AROUND, LONGEST_LINE, MOST_MATCHES, Match, matches_in
 from aura.adapters.scratchpad.refusals import ToolFailed
-from aura.adapters.scratchpad.survey import BLOCK
-from aura.adapters.scratchpad.text import Mark, Text
+from aura.adapters.scratchpad.text import Text
 
 LONGEST_PATTERN = 1024
 """Bytes."""
@@ -18,36 +18,10 @@ LONGEST_PATTERN = 1024
 MOST_TOKENS = 32_768
 """Tokens of regions that are collected."""
 
-MOST_MATCHES = 50_000
-"""Matching lines after which the search ends: no more of them could be shown."""
-
 MOST_CONTEXT = 10_000
-
-LARGE = 16 * 1024 * 1024
-"""Bytes from which on a file is searched by two threads; for a smaller one it is not worth one."""
-
-LONGEST_LINE = 4000
-AROUND = 400
-"""Bytes of a line that is shown whole, and that are shown around a match in one that is not."""
-
-NEWLINE = 0x0A
 
 BETWEEN = "\n---\n"
 """What is between two regions."""
-
-
-class Match(NamedTuple):
-    """A line that matches; `cut` is what is shown of a long one, and `byte` is the one that it
-    begins at, if that is known."""
-
-    line: int
-    cut: str | None
-    byte: int | None
-
-    @property
-    def mark(self) -> Mark | None:
-        """Where it begins, if that is known."""
-        return None if self.byte is None else Mark(self.line, self.byte)
 
 
 class Region(NamedTuple):
@@ -60,21 +34,24 @@ class Region(NamedTuple):
     tail: Match
 
 
-def grep(text: Text, pattern: str, context: int, *, counter: Counter) -> Extract:
-    """The lines that match, with some lines around each."""
+def grep(
+    text: Text, pattern: str, context: int, *, counter: Counter, most: float = math.inf
+) -> Extract:
+    """The lines that match, with some lines around each. If they have more than `most` tokens, it
+    is only estimated how many."""
     size = len(pattern.encode("utf-8", "replace"))
     if size > LONGEST_PATTERN:
         raise ToolFailed(
             f"The pattern is too long: it has {size} bytes, and may have {LONGEST_PATTERN}."
         )
     expression, note = in_lines(pattern)
-    matches = _matches(text, expression)
+    matches = matches_in(text, expression)
     if not matches:
         sentence = f"No matches for {pattern!r} in {text.name}, which has {text.lines} lines.{note}"
         return Extract(body=sentence, plain=sentence, shown="", free=True)
     first = matches[0].line
     regions = list(_regions(matches, min(context, MOST_CONTEXT), text.lines))
-    collected = _collected(text, regions, matches, counter)
+    collected = _collected(text, regions, matches, _Collection(counter, most))
     more = " or more" if len(matches) == MOST_MATCHES else ""
     return Extract(
         body=collected.body,
@@ -90,75 +67,6 @@ def grep(text: Text, pattern: str, context: int, *, counter: Counter) -> Extract
             ),
         ),
     )
-
-
-def _matches(text: Text, expression: Expression) -> list[Match]:
-    """The first matches of the file. The two halves of a large one are searched side by side: RE2
-    lets others run meanwhile."""
-    if text.size < LARGE:
-        return list(_matches_of(text, expression, 0, text.size))
-    middle = text.start_of(text.lines // 2 + 1)
-    with ThreadPoolExecutor(1) as beside:
-        rest = beside.submit(lambda: list(_matches_of(text, expression, middle, text.size)))
-        first = list(_matches_of(text, expression, 0, middle))
-        return (first + rest.result())[:MOST_MATCHES]
-
-
-def _matches_of(text: Text, expression: Expression, start: int, end: int) -> Iterator[Match]:
-    """Those between two bytes, which begin lines or are the end."""
-    found = 0
-    for piece in text.pieces(start, end):
-        data, stop = piece.data, piece.length
-        # Nearly no text has the first, and one sign is found many times as fast as two.
-        returns = b"\r" in data and b"\r\n" in data
-        if returns:
-            data = data[:stop].replace(b"\r\n", b"\n")
-            stop = len(data)
-        count = _Count(text, piece.start, data, straight=not returns)
-        place = 0
-        while place < stop and (match := expression.search(data, place, stop)) is not None:
-            first, last = match.span()
-            if first == stop and data[stop - 1] == NEWLINE:
-                break  # behind the last line there is none
-            place = data.find(b"\n", last, stop) + 1 or stop
-            begin = data.rfind(b"\n", 0, first) + 1
-            cut = _cut(data[begin:place].rstrip(b"\r\n"), first - begin, last - begin)
-            yield Match(count.line(first), cut, None if returns else piece.start + begin)
-            found += 1
-            if found == MOST_MATCHES:
-                return
-
-
-class _Count:
-    """Which lines of the file bytes of a piece are in, asked for one after the other. One that is
-    `straight` has the bytes that are in the file, so that not all have to be counted."""
-
-    def __init__(self, text: Text, start: int, data: bytes, *, straight: bool) -> None:
-        self._index = text.index
-        self._start = start
-        self._data = data
-        self._straight = straight
-        self._line = text.line_at(start)
-        self._counted = 0
-
-    def line(self, place: int) -> int:
-        """The number of the line that a byte is in, which is behind the last one asked for."""
-        block = (self._start + place) // BLOCK
-        known = block * BLOCK - self._start
-        if self._straight and known > self._counted:
-            self._line, self._counted = self._index.ends_before(block) + 1, known
-        self._line += self._data.count(b"\n", self._counted, place)
-        self._counted = place
-        return self._line
-
-
-def _cut(line: bytes, start: int, end: int) -> str | None:
-    """What is shown of a line that is too long to be shown whole."""
-    if len(line) <= LONGEST_LINE:
-        return None
-    first, last = max(0, start - AROUND), min(len(line), end + AROUND, start + LONGEST_LINE)
-    shown = line[first:last].decode("utf-8", "ignore")
-    return f"[bytes {first + 1}-{last} of {len(line)}] {shown}"
 
 
 def _regions(matches: Sequence[Match], context: int, lines: int) -> Iterator[Region]:
@@ -177,11 +85,10 @@ def _region(head: Match, tail: Match, context: int, lines: int) -> Region:
 
 
 def _collected(
-    text: Text, regions: Sequence[Region], matches: Sequence[Match], counter: Counter
+    text: Text, regions: Sequence[Region], matches: Sequence[Match], collected: _Collection
 ) -> _Collection:
     """The regions up to the most that is collected."""
     cuts = {match.line: match.cut for match in matches}
-    collected = _Collection(counter)
     for number, region in enumerate(regions):
         lines = _lines(text, region, collected.left, cuts)
         shown = _shown(lines, region.first, cuts)
@@ -198,11 +105,14 @@ def _collected(
 
 class _Collection:
     """Regions as they are shown, and their lines alone. They are counted many at a time, and only
-    when they could be too many: no token has less than a byte."""
+    when they could be too many: no token has less than a byte. Beyond `exactly` so many tokens
+    further ones are estimated."""
 
-    def __init__(self, counter: Counter) -> None:
+    def __init__(self, counter: Counter, exactly: float) -> None:
         self.left = MOST_TOKENS
         self._counter = counter
+        self._exactly = exactly
+        self._characters = 0
         self._shown: list[str] = []
         self._plain: list[str] = []
         self._counted = 0
@@ -227,8 +137,16 @@ class _Collection:
 
     def _count(self) -> None:
         pending = self._shown[self._counted :]
-        self.left -= self._counter.count("".join(f"{each}{BETWEEN}" for each in pending))
+        self.left -= self._weight("".join(f"{each}{BETWEEN}" for each in pending))
         self._counted, self._most = len(self._shown), 0
+
+    def _weight(self, text: str) -> int:
+        """The tokens of what comes next."""
+        before = MOST_TOKENS - self.left
+        if before > self._exactly:
+            return math.ceil(before * len(text) / self._characters)
+        self._characters += len(text)
+        return self._counter.count(text)
 
     @property
     def body(self) -> str:
@@ -244,7 +162,7 @@ class _Collection:
     def tokens(self) -> int:
         """Those of the body and a line break."""
         rest = BETWEEN.join(self._shown[self._counted :])
-        return MOST_TOKENS - self.left + self._counter.count(f"{rest}\n")
+        return MOST_TOKENS - self.left + self._weight(f"{rest}\n")
 
 
 def _most_tokens(text: str) -> int:

@@ -72,7 +72,7 @@ class Grep(msgspec.Struct, frozen=True):
 
     def of(self, view: View) -> Extract:
         """Lines that match."""
-        return grep(view.text, self.pattern, self.context, counter=view.counter)
+        return grep(view.text, self.pattern, self.context, counter=view.counter, most=view.per_call)
 
 
 class Schema(msgspec.Struct, frozen=True):
