@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.client import body, connect_all
 from benchmarks.lane import measured
@@ -15,8 +18,12 @@ from benchmarks.table import Row, middle
 STARTS = 7
 START_TARGET = 0.7
 
+PROVIDER_STARTS = 5
+
 IMPORTS = 12
 """Modules to list."""
+
+_KEY = re.compile(r'"\{\{ env\.\w*KEY\w* \}\}"')
 
 STREAMS = 1000
 AT_ONCE = 50
@@ -31,7 +38,7 @@ KIB, MIB = 1024.0, 1024.0 * 1024.0
 
 def measure() -> list[Row]:
     """Start, imports, memory."""
-    return [*_starts(), *_imports(), *_streams()]
+    return [*_starts(), *_providers(), *_imports(), *_streams()]
 
 
 def _starts() -> list[Row]:
@@ -63,6 +70,28 @@ def _start(*, settle: float) -> Program:
     with aura(ROOT / "examples" / "demo", where=ROOT) as program:
         time.sleep(settle)
         return program
+
+
+def _providers() -> list[Row]:
+    """One agent with a model of each provider, as the examples have it."""
+    rows: list[Row] = []
+    for example in sorted((ROOT / "examples" / "minimal").glob("*.toml")):
+        with TemporaryDirectory() as directory:
+            config = Path(directory, example.name)
+            # Whatever key the example takes from the environment: nobody is asked for anything.
+            config.write_text(_KEY.sub('"none"', example.read_text()))
+            seconds: list[float] = []
+            for _ in range(1 + PROVIDER_STARTS):
+                with aura(config, where=Path(directory)) as program:
+                    seconds.append(program.started_in)
+        row = Row(
+            what=f"start with {example.stem}",
+            value=middle(seconds[1:]),
+            unit="s",
+            target=START_TARGET,
+        )
+        rows.append(row)
+    return rows
 
 
 def _imports() -> list[Row]:
