@@ -20,6 +20,9 @@ LONGEST_LINE = 4000
 AROUND = 400
 """Bytes of a line that is shown whole, and that are shown around a match in one that is not."""
 
+KEPT = 256 * 1024
+"""Bytes of lines that are kept, so that they need not be read again to be shown."""
+
 NEWLINE = 0x0A
 
 RETURNS = ("returns",)
@@ -27,12 +30,13 @@ RETURNS = ("returns",)
 
 
 class Match(NamedTuple):
-    """A line that matches; `cut` is what is shown of a long one, and `byte` is the one that it
-    begins at, if that is known."""
+    """A line that matches; `cut` is what is shown of a long one, `byte` is the one that it begins
+    at, if that is known, and `data` are its bytes, if they are at hand."""
 
     line: int
     cut: str | None
     byte: int | None
+    data: bytes | None
 
     @property
     def mark(self) -> Mark | None:
@@ -60,7 +64,8 @@ def matches_in(text: Text, expression: Expression) -> list[Match]:
 
 class _Part:
     """The lines between two bytes of a file, which begin one or are the end. `returns` says whether
-    a carriage return was seen in it; once all of it was `searched`, that is known."""
+    a carriage return was seen in it; once all of it was `searched`, that is known. `room` is for
+    how many more bytes of lines are kept."""
 
     def __init__(self, text: Text, start: int, end: int) -> None:
         self.text = text
@@ -68,6 +73,7 @@ class _Part:
         self.end = end
         self.returns = False
         self.searched = False
+        self.room = KEPT
         self._may_return = text.index.known.get(RETURNS) is not False
 
     def straight(self, piece: Piece) -> tuple[bytes, bool]:
@@ -96,8 +102,15 @@ def _matches_of(part: _Part, expression: Expression) -> Iterator[Match]:
                 break  # behind the last line there is none
             place = data.find(b"\n", last, stop) + 1 or stop
             begin = data.rfind(b"\n", 0, first) + 1
-            cut = _cut(data[begin:place].rstrip(b"\r\n"), first - begin, last - begin)
-            yield Match(count.line(first), cut, piece.start + begin if straight else None)
+            line = data[begin:place]
+            cut = _cut(line.rstrip(b"\r\n"), first - begin, last - begin)
+            number = count.line(first)
+            if straight:
+                part.room -= len(line)
+                known = line if cut is None and part.room > 0 else None
+                yield Match(number, cut, piece.start + begin, known)
+            else:
+                yield Match(number, cut, None, None)
             found += 1
             if found == MOST_MATCHES:
                 return

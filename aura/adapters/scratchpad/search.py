@@ -179,6 +179,8 @@ def _shown(lines: Sequence[str], first: int, cuts: Mapping[int, str | None]) -> 
 def _lines(text: Text, region: Region, most: int, cuts: Mapping[int, str | None]) -> list[str]:
     """The lines of a region, or the first of them if there are more than could be shown."""
     first, last = region.first, min(region.last, region.first + most)
+    if first == last == region.head.line and region.head.data is not None:
+        return lines_of(region.head.data)
     wanted = range(first, last + 1)
     head, tail = region.head.mark, region.tail.mark
     near = (head, tail) if head and tail else None
