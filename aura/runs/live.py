@@ -129,8 +129,7 @@ class LiveRun:
         ) as run:
             self._run = run
             self._look()
-            if self._failure is None:
-                await self._follow(events(run), run.log)
+            await self._follow(events(run), run.log)
             await self._conclude()
 
     async def _over(self) -> None:
@@ -199,9 +198,11 @@ class LiveRun:
         try:
             async with opened(events) as happened:
                 async for event in happened:
-                    if self._failure is not None:
+                    if self._failure is not None and self._appended:
                         return
                     await self._append(event)
+                    if self._failure is not None:  # one that is ended so early has a beginning, too
+                        return
                     paced = self._paced
                     if paced is not None and self._appended - paced.taken >= self._room:
                         await self._wait_for_client()
