@@ -146,7 +146,6 @@ def create_app(
         logging_config=None,
         openapi_config=None,
         cors_config=_cors(settings),
-        request_max_body_size=settings.max_body_bytes or None,
     )
     app.drain = drain
     app.metrics = counts

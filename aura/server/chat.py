@@ -33,7 +33,6 @@ from aura.server.backend import (
 )
 from aura.server.client_tools import client_tools
 from aura.server.conversation import conversation, dropped_roles
-from aura.server.errors import TOO_LARGE
 from aura.server.handovers import Caller
 from aura.server.modes import mode
 from aura.server.run_routes import resumed_answer
@@ -42,6 +41,8 @@ from aura.server.stream import Answer
 
 PATH = "/v1/chat/completions"
 ALLOW = {"allow": "OPTIONS, POST"}
+
+TOO_LARGE = "The request body is larger than this server accepts (--max-body-bytes)."
 
 SESSION_HEADERS = ("x-chat-session-id", "x-openwebui-chat-id")
 SESSION_ID = re.compile(r"[\x21-\x7e]{1,256}")

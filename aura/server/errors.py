@@ -16,12 +16,9 @@ from aura.runs.log import Missing, Trimmed
 
 TYPES = {400: "invalid_request_error", 429: "rate_limit_error", 500: "internal_error"}
 
-TOO_LARGE = "The request body is larger than this server accepts (--max-body-bytes)."
-
 MESSAGES = {
     404: "There is nothing at {path}. The API is under /v1/models and /v1/chat/completions.",
     405: "{method} is not allowed at {path}.",
-    413: TOO_LARGE,
 }
 
 LONGEST_MESSAGE = 2000

@@ -151,7 +151,7 @@ class ChunkParser:
             except UNREADABLE:
                 if payload.strip() and not last:
                     self._failure = self._unreadable(payload.decode(errors="replace"))
-        return joined(events) if len(events) > 1 else events
+        return joined(events)
 
     def _hear(self, chunk: Chunk, events: list[AnyEvent]) -> None:
         if chunk.error is not None:

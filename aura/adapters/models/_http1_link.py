@@ -86,9 +86,7 @@ class Link(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close the connection without a word."""
-        self._part(TransportError("read", "the connection was given up"))
-        if self._transport is not None:
-            self._transport.abort()
+        self._end(TransportError("read", "the connection was given up"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
@@ -104,7 +102,8 @@ class Link(asyncio.Protocol):
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not reply.complete:
-                self._break(str(error.__context__ or f"what came is not HTTP: {error}"))
+                why = str(error.__context__ or f"what came is not HTTP: {error}")
+                self._end(TransportError("read", why))
                 return
             reply.reusable = False
         if reply.complete:
@@ -115,7 +114,8 @@ class Link(asyncio.Protocol):
         elif not reply.headed:
             self._early += len(data)
             if self._early > MOST_HEADERS:
-                self._break(f"the headers of the answer have more than {MOST_HEADERS} bytes")
+                why = f"the headers of the answer have more than {MOST_HEADERS} bytes"
+                self._end(TransportError("read", why))
         self._tell()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -144,8 +144,8 @@ class Link(asyncio.Protocol):
         else:
             transport.close()
 
-    def _break(self, why: str) -> None:
-        self._part(TransportError("read", why))
+    def _end(self, error: TransportError) -> None:
+        self._part(error)
         if self._transport is not None:
             self._transport.abort()
 
@@ -167,5 +167,4 @@ class Link(asyncio.Protocol):
         if self._loop.time() < self._deadline:
             self._alarm = self._loop.call_at(self._deadline, self._look)
             return
-        self._part(TransportError("silence", f"nothing came for {self._silence:g} seconds"))
-        self.abort()
+        self._end(TransportError("silence", f"nothing came for {self._silence:g} seconds"))

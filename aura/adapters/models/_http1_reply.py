@@ -83,7 +83,6 @@ class Reply:
     def on_message_begin(self) -> None:
         """An answer begins. There can be interim ones before it, but none after it."""
         if self.complete:
-            self.reusable = False
             message = "the server said more than it was asked"
             raise TransportError("read", message)
 

@@ -169,15 +169,6 @@ class AgentCounts:
         self.first_token = metrics.first_token.labels(agent)
         self.gaps = metrics.gaps.of(agent)
         self.tokens = [metrics.tokens.labels(agent, kind) for kind in KINDS]
-        self._ended: dict[str, Counter] = {}
-        self._runs_ended = metrics.runs_ended
-
-    def ended(self, status: str) -> Counter:
-        """Runs that ended in this way."""
-        counter = self._ended.get(status)
-        if counter is None:
-            counter = self._ended[status] = self._runs_ended.labels(self.agent, status)
-        return counter
 
 
 class RunMeter:
@@ -211,7 +202,7 @@ class RunMeter:
         """The run is over."""
         self._counts.in_progress.dec()
         self._counts.seconds.observe(self._clock() - self._begun)
-        self._counts.ended(status).inc()
+        self._metrics.runs_ended.labels(self._counts.agent, status).inc()
 
     def _answer(self, now: float) -> None:
         if not self._answering:
