@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from aura.adapters.scratchpad.place import Place
 from aura.adapters.tokens import counter
 from aura.events import ToolCalled, ToolCompleted
 from aura.pipeline.ports import Outcome
+from aura.server.listen import SWITCH_AFTER
 from benchmarks.corpora import log, pods
 from benchmarks.lane import measured
 from benchmarks.machine import run
@@ -77,6 +80,7 @@ class Watch:
 
 def measure() -> list[Row]:
     """Results of 10 MB, one after the other; then a file of 100 MB of each kind."""
+    sys.setswitchinterval(SWITCH_AFTER)  # as the server does
     return run(_measured())
 
 
@@ -129,10 +133,12 @@ async def _pads() -> AsyncIterator[Callable[[str], Pad]]:
 
 async def _stored(what: str, text: str, open_pad: Callable[[str], Pad]) -> list[Row]:
     """From the result to its pointer, beside writing the bytes to a file; and the loop meanwhile,
-    with the exact count that follows."""
+    with the exact count that follows, beside a loop that does nothing for as long while a process
+    that has nothing to do with it is busy."""
     took: list[float] = []
     direct: list[float] = []
     worst: list[float] = []
+    machine: list[float] = []
     worked: list[float] = []
     for number in range(ROUNDS):
         begun = perf_counter()
@@ -153,6 +159,7 @@ async def _stored(what: str, text: str, open_pad: Callable[[str], Pad]) -> list[
                     await anyio.sleep(0.01)
             watching.cancel_scope.cancel()
         worst.append(watch.worst)
+        machine.append(await _idle(perf_counter() - begun))
         pad.close()
     pointer, plain = middle(took) * 1000, middle(direct) * 1000
     return [
@@ -170,9 +177,26 @@ async def _stored(what: str, text: str, open_pad: Callable[[str], Pad]) -> list[
             value=middle(worst) * 1000,
             unit="ms",
             target=BLOCK_TARGET,
-            note=f"worst of {ROUNDS} rounds {max(worst) * 1000:.1f} ms",
+            direct=middle(machine) * 1000,
+            through=middle(worst) * 1000,
+            note=f"worst of {ROUNDS} rounds {max(worst) * 1000:.1f} ms; direct: a loop that does"
+            f" nothing, beside a busy process, worst {max(machine) * 1000:.1f} ms",
         ),
     ]
+
+
+async def _idle(seconds: float) -> float:
+    """The longest time for which the machine alone, as it is now, keeps an event loop from its
+    turn."""
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])  # noqa: ASYNC220 - at once
+    try:
+        watch = Watch()
+        with anyio.move_on_after(seconds):
+            await watch.run()
+    finally:
+        busy.kill()
+        busy.wait()
+    return watch.worst
 
 
 async def _explored(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from threading import Timer
 
@@ -28,6 +29,11 @@ COLLECT_AFTER = (20_000, 2, 2)
 takes a sixth of the time of a short request. What a run leaves behind is one cycle: runs that were
 under way when the young were looked through wait for the older generations, which must not take
 ten times ten rounds to come, or they add up to megabytes a minute."""
+
+SWITCH_AFTER = 0.001
+"""Seconds for which a thread keeps the lock of the interpreter when another one wants it. With the
+usual 5 ms the event loop gets its turn that late, every time, while a thread goes through a text.
+"""
 
 CLOSING = 1.0
 """Seconds that connections get to close when everything was written to them."""
@@ -78,6 +84,7 @@ async def listen(app: Litestar, drain: Drain, settings: Settings) -> None:
                 await anyio.sleep(CLOSING)
                 tasks.cancel_scope.cancel()
 
+            sys.setswitchinterval(SWITCH_AFTER)
             gc.freeze()  # what is here now stays; looking through it takes 50 ms each time
             gc.set_threshold(*COLLECT_AFTER)
             tasks.start_soon(_obey_signals, stop, drain, last_resort)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from threading import Event, Thread
+import os
+import sys
+from threading import Event, Thread, get_native_id
 
 import pytest
 
 from aura.adapters.scratchpad import aside
-from aura.adapters.scratchpad.aside import Aside
+from aura.adapters.scratchpad.aside import LESS_URGENT, Aside, unhurried
 
 
 class Work:
@@ -53,3 +55,23 @@ def test_it_ends_at_once_when_nobody_needs_it() -> None:
         work.thread.join()
     assert work.answers == [False]
     assert not one.go_on()
+
+
+def _niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, get_native_id())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own on Linux")
+def test_unhurried_work_steps_back_alone() -> None:
+    before = _niceness()
+    assert unhurried(_niceness) == min(before + LESS_URGENT, 19)
+    assert _niceness() == before
+
+
+def test_unhurried_work_gives_what_it_gives() -> None:
+    def fails() -> int:
+        raise ValueError("no text")
+
+    assert unhurried(lambda: 7) == 7
+    with pytest.raises(ValueError, match="no text"):
+        unhurried(fails)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
+from typing import TypeVar
+
+T = TypeVar("T")
 
 LONGEST = 1.0
 """Seconds that it stands aside at a time: it should be done some day, however busy others are."""
+
+LESS_URGENT = 5
+"""How much nicer than others it is to the scheduler: a third of their share where there is not
+enough for all. Less would be none: others wait for the lock of the interpreter while it has that.
+"""
 
 
 class Aside:
@@ -40,3 +51,15 @@ class Aside:
         """Whether to go on, once nobody goes first; to be called in the thread."""
         self._free.wait(LONGEST)
         return not self._over
+
+
+def unhurried(work: Callable[[], T]) -> T:
+    """What the work gives, done in a thread of its own that makes way for others: one that has
+    stepped back may not come forward again."""
+    with ThreadPoolExecutor(1, initializer=_step_back) as alone:
+        return alone.submit(work).result()
+
+
+def _step_back() -> None:
+    if sys.platform == "linux":  # elsewhere it would be the whole process that does
+        os.nice(LESS_URGENT)

@@ -13,7 +13,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from aura.adapters.places import directory_name
-from aura.adapters.scratchpad.aside import Aside
+from aura.adapters.scratchpad.aside import Aside, unhurried
 from aura.adapters.scratchpad.budget import Budget, Window
 from aura.adapters.scratchpad.explore import exploring
 from aura.adapters.scratchpad.filing import Full
@@ -263,9 +263,8 @@ class Pad:
     async def _corrected(self, text: str, estimated: int, counter: Tokens) -> None:
         """Count what was only estimated, while the run goes on."""
         try:
-            count = await anyio.to_thread.run_sync(
-                counter.count, text, self.aside.go_on, abandon_on_cancel=True
-            )
+            work = partial(counter.count, text, self.aside.go_on)
+            count = await anyio.to_thread.run_sync(unhurried, work, abandon_on_cancel=True)
         except anyio.get_cancelled_exc_class():  # the run is over
             self.aside.end()
             raise
