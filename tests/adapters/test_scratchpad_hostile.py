@@ -226,7 +226,7 @@ def test_a_directory_that_may_not_be_written() -> None:
     assert folder not in ended.stdout.partition("[scratchpad: failed")[2]
 
 
-FULL_DISK = """
+LIMITED = """
 import json, resource, signal, sys
 from pathlib import Path
 from tests.support.scratchpads import kept
@@ -236,22 +236,59 @@ print(json.dumps([kept(Path(sys.argv[1]), text)[0].call.result for text in json.
 """
 
 
-def test_a_disk_that_takes_no_more(tmp_path: Path) -> None:
-    """Files end at 2,000 bytes in a process: in ours, and in that for large results."""
+def test_files_that_may_not_grow(tmp_path: Path) -> None:
+    """They end at 2,000 bytes in a process: in ours, and in that for large results."""
     texts = [TEXT, "y\n" * 400_000]
     ended = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path)],
+        [sys.executable, "-c", LIMITED, str(tmp_path)],
         input=json.dumps(texts),
         capture_output=True,
         text=True,
         check=True,
     )
     for shown in json.loads(ended.stdout.splitlines()[-1]):
-        assert shown.startswith("[scratchpad: failed")
-        assert os.strerror(errno.EFBIG) in shown
-        assert str(tmp_path) not in shown
-    left = [path.name for path in tmp_path.glob("*/*/*")]
+        assert_told(shown, errno.EFBIG, tmp_path)
+    assert left_in(tmp_path) == []
+
+
+SMALL_DISK = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+MOUNTED = 'mount -t tmpfs -o size=64k none "$1" && exec "$0" -c "$2" "$1"'
+
+FULL_DISK = """
+import json, sys
+from pathlib import Path
+from tests.adapters.test_scratchpad_hostile import left_in
+from tests.support.scratchpads import kept
+place = Path(sys.argv[1])
+told = [kept(place, "y\\n" * lines)[0].call.result for lines in (60_000, 400_000)]
+print(json.dumps([told, left_in(place)]))
+"""
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """One of 64 KiB, which only this test sees."""
+    command = [*SMALL_DISK, MOUNTED, sys.executable, str(tmp_path)]
+    try:
+        subprocess.run([*command, "pass"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no file system of our own can be mounted here: {error}")
+    ended = subprocess.run([*command, FULL_DISK], capture_output=True, text=True, check=True)
+    told, left = json.loads(ended.stdout.splitlines()[-1])
+    for shown in told:
+        assert_told(shown, errno.ENOSPC, tmp_path)
     assert left == []
+
+
+def assert_told(shown: str, number: int, place: Path) -> None:
+    """The model reads why, and not where."""
+    assert shown.startswith("[scratchpad: failed")
+    assert os.strerror(number) in shown
+    assert str(place) not in shown
+
+
+def left_in(place: Path) -> list[str]:
+    """The names of the files of all runs."""
+    return [path.name for path in place.glob("*/*/*")]
 
 
 def test_the_pointer_names_no_path_of_the_server(tmp_path: Path) -> None:
