@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,6 @@ from benchmarks.machine import (
     CONFIG,
     SERVER_CORE,
     Program,
-    Stage,
     free_port,
     run,
     started,
@@ -30,7 +30,28 @@ TARGET = 2.0
 
 NAMES = ("stock", "orders", "staff")
 
-SCRIPT = "tokens=4 pace=0.003"
+PAUSED, AT_ONCE = "tokens=4 pace=0.003", "tokens=4 pace=0"
+"""What the provider does: with pauses, in which others use the caches of the processor, a request
+comes to a server that has been idle; without them to one that has just answered another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The upstream, what is between it and the client at the least, and an Aura."""
+
+    upstream: Program
+    bare: Program
+    aura: Program
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long each way took to its first event, in milliseconds."""
+
+    direct: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
+    served: list[float] = field(default_factory=list)
 
 
 def measure() -> list[Row]:
@@ -40,20 +61,29 @@ def measure() -> list[Row]:
 
 
 @contextmanager
-def _stage() -> Iterator[Stage]:
+def _stage() -> Iterator[Programs]:
     """An Aura with two agents, one with the servers and one without; its events are on."""
     with ExitStack() as stack:
         where = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         provider = stack.enter_context(upstream())
+        bare = stack.enter_context(_bare(provider.address[1], where))
         agent = CONFIG.format(port=provider.address[1])
         tables = [table(name, stack.enter_context(mcp_server(name))) for name in NAMES]
-        _write(where / "bare.toml", agent.replace('"bench"', '"bare"'))
+        _write(where / "alone.toml", agent.replace('"bench"', '"alone"'))
         _write(where / "served.toml", "".join((agent.replace('"bench"', '"served"'), *tables)))
-        yield Stage(provider, stack.enter_context(_aura(where)))
+        yield Programs(provider, bare, stack.enter_context(_aura(where)))
 
 
 def _write(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
+
+
+@contextmanager
+def _bare(provider: int, where: Path) -> Iterator[Program]:
+    port = free_port()
+    command = ("benchmarks.bare", str(port), str(provider))
+    with started(command, port, core=SERVER_CORE, where=where) as program:
+        yield program
 
 
 @contextmanager
@@ -65,34 +95,57 @@ def _aura(where: Path) -> Iterator[Program]:
         yield program
 
 
-def _body(model: str) -> bytes:
-    messages = [{"role": "user", "content": SCRIPT}]
+def _body(model: str, script: str) -> bytes:
+    messages = [{"role": "user", "content": script}]
     return msgspec.json.encode({"model": model, "stream": True, "messages": messages})
 
 
-BARE, SERVED = _body("bare"), _body("served")
-
-
-async def _measure(running: Stage) -> list[Row]:
-    """Requests take turns, so that whatever else the machine does hits all alike."""
+async def _measure(running: Programs) -> list[Row]:
     direct = await connect(running.upstream.address, keep=True)
+    bare = await connect(running.bare.address, keep=True)
     through = await connect(running.aura.address, keep=True)
     for _ in range(WARM_UP):
-        await _took(direct, BARE)
-        await _took(through, BARE)
-        _insist(await through.ask(SERVED))
-    alone: list[float] = []
-    bare: list[float] = []
-    served: list[float] = []
-    for _ in range(REQUESTS):
-        alone.append(await _took(direct, BARE))
-        bare.append(await _took(through, BARE))
-        served.append(await _took(through, SERVED))
+        await _took(direct, _body("alone", PAUSED))
+        await _took(bare, _body("alone", PAUSED))
+        await _took(through, _body("alone", PAUSED))
+        _insist(await through.ask(_body("served", PAUSED)))
+    idle = await _in_turns(direct, bare, through)
+    busy = await _one_after_the_other(direct, bare, through)
     return [
-        *_added("first event, 3 servers", alone, served, TARGET),
-        *_added("first event, no server", alone, bare),
-        *_added("3 servers against none", bare, served),
+        *_added("first event, 3 servers", idle.direct, idle.served, TARGET),
+        *_added("first event, no server", idle.direct, idle.alone),
+        *_added("first event, the thinnest program", idle.direct, idle.bare),
+        *_added("3 servers against none", idle.alone, idle.served),
+        *_added("without pauses, 3 servers", busy.direct, busy.served, TARGET),
+        *_added("without pauses, no server", busy.direct, busy.alone),
+        *_added("without pauses, the thinnest program", busy.direct, busy.bare),
     ]
+
+
+async def _in_turns(direct: Connection, bare: Connection, through: Connection) -> Waits:
+    """Requests take turns, so that whatever else the machine does hits all alike; each comes to a
+    server that has been idle meanwhile."""
+    waits, alone, served = Waits(), _body("alone", PAUSED), _body("served", PAUSED)
+    for _ in range(REQUESTS):
+        waits.direct.append(await _took(direct, alone))
+        waits.bare.append(await _took(bare, alone))
+        waits.alone.append(await _took(through, alone))
+        waits.served.append(await _took(through, served))
+    return waits
+
+
+async def _one_after_the_other(direct: Connection, bare: Connection, through: Connection) -> Waits:
+    """The same without pauses: every way has its turn for twenty requests."""
+    waits, alone, served = Waits(), _body("alone", AT_ONCE), _body("served", AT_ONCE)
+    for _ in range(REQUESTS // 20):
+        for took, connection, content in (
+            (waits.direct, direct, alone),
+            (waits.bare, bare, alone),
+            (waits.alone, through, alone),
+            (waits.served, through, served),
+        ):
+            took += [await _took(connection, content) for _ in range(20)]
+    return waits
 
 
 async def _took(connection: Connection, content: bytes) -> float:

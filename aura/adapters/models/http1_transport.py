@@ -185,8 +185,13 @@ def _target(url: str) -> tuple[Origin, bytes]:
 
 def _head(line: bytes, headers: Mapping[str, str], length: int) -> bytes:
     """The head of a request. Raises `TransportError` for a header that would break it."""
-    for name, value in headers.items():
+    return b"%b%bContent-Length: %d\r\n\r\n" % (line, _fields(tuple(headers.items())), length)
+
+
+@lru_cache(64)
+def _fields(headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Headers as they are sent, which for most requests are those of the one before."""
+    for name, value in headers:
         if not NAME.fullmatch(name) or not VALUE.fullmatch(value):
             raise TransportError("connect", f"the header {name!r} has characters it cannot have")
-    fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    return b"%b%bContent-Length: %d\r\n\r\n" % (line, fields.encode("utf-8"), length)
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("utf-8")
