@@ -24,6 +24,7 @@ from aura.events import (
     ReasoningDelta,
     RunFailed,
     ScratchpadUsage,
+    ServerStatus,
     TaskCompleted,
     TextDelta,
     ToolCalled,
@@ -169,6 +170,7 @@ class AgentCounts:
         self.first_token = metrics.first_token.labels(agent)
         self.gaps = metrics.gaps.of(agent)
         self.tokens = [metrics.tokens.labels(agent, kind) for kind in KINDS]
+        self.servers: tuple[ServerStatus, ...] = ()
 
 
 class RunMeter:
@@ -253,6 +255,10 @@ class RunMeter:
             metrics.tool_seconds.labels(tool).observe(event.duration_ms / 1000)
 
     def _reached(self, status: McpStatus) -> None:
+        """How the servers were; nearly always they are as they were before."""
+        if status.servers == self._counts.servers:
+            return
+        self._counts.servers = status.servers
         for server in status.servers:
             up = server.status == "connected"
             self._metrics.servers.labels(self._counts.agent, server.server_name).set(up)
