@@ -75,3 +75,11 @@ def test_unhurried_work_gives_what_it_gives() -> None:
     assert unhurried(lambda: 7) == 7
     with pytest.raises(ValueError, match="no text"):
         unhurried(fails)
+
+
+def test_where_nobody_may_step_back_the_work_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: int) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "nice", forbidden)
+    assert unhurried(lambda: 7) == 7

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 from typing import TypeVar
 
@@ -17,8 +17,8 @@ LONGEST = 1.0
 
 LESS_URGENT = 5
 """How much nicer than others it is to the scheduler: a third of their share where there is not
-enough for all. Less would be none: others wait for the lock of the interpreter while it has that.
-"""
+enough for all. With much less it could keep everybody waiting: it holds the lock of the interpreter
+now and then."""
 
 
 class Aside:
@@ -62,4 +62,5 @@ def unhurried(work: Callable[[], T]) -> T:
 
 def _step_back() -> None:
     if sys.platform == "linux":  # elsewhere it would be the whole process that does
-        os.nice(LESS_URGENT)
+        with suppress(OSError):  # where a sandbox forbids it, the work is done all the same
+            os.nice(LESS_URGENT)
