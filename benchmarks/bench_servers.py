@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from benchmarks.client import Connection, Heard, connect
+from benchmarks.client import Connection, Heard, body, connect
 from benchmarks.lane import measured
 from benchmarks.machine import (
     CONFIG,
     SERVER_CORE,
     Program,
+    aura,
     free_port,
     run,
     started,
@@ -34,6 +33,9 @@ PAUSED, AT_ONCE = "tokens=4 pace=0.003", "tokens=4 pace=0"
 """What the provider does: with pauses, in which others use the caches of the processor, a request
 comes to a server that has been idle; without them to one that has just answered another."""
 
+TOGETHER = 20
+"""Requests without pauses that one way gets before it is the turn of the next."""
+
 
 @dataclass(frozen=True, slots=True)
 class Programs:
@@ -42,16 +44,6 @@ class Programs:
     upstream: Program
     bare: Program
     aura: Program
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """How long each way took to its first event, in milliseconds."""
-
-    direct: list[float] = field(default_factory=list)
-    bare: list[float] = field(default_factory=list)
-    alone: list[float] = field(default_factory=list)
-    served: list[float] = field(default_factory=list)
 
 
 def measure() -> list[Row]:
@@ -71,7 +63,9 @@ def _stage() -> Iterator[Programs]:
         tables = [table(name, stack.enter_context(mcp_server(name))) for name in NAMES]
         _write(where / "alone.toml", agent.replace('"bench"', '"alone"'))
         _write(where / "served.toml", "".join((agent.replace('"bench"', '"served"'), *tables)))
-        yield Programs(provider, bare, stack.enter_context(_aura(where)))
+        options = ("--aura-custom-events", "true")
+        server = stack.enter_context(aura(where, *options, where=where))
+        yield Programs(provider, bare, server)
 
 
 def _write(path: Path, content: str) -> None:
@@ -86,65 +80,37 @@ def _bare(provider: int, where: Path) -> Iterator[Program]:
         yield program
 
 
-@contextmanager
-def _aura(where: Path) -> Iterator[Program]:
-    port = free_port()
-    options = ("--port", str(port), "--shutdown-timeout-secs", "0", "--aura-custom-events", "true")
-    command = ("aura", "serve", "--config", str(where), *options)
-    with started(command, port, core=SERVER_CORE, where=where) as program:
-        yield program
-
-
-def _body(model: str, script: str) -> bytes:
-    messages = [{"role": "user", "content": script}]
-    return msgspec.json.encode({"model": model, "stream": True, "messages": messages})
-
-
 async def _measure(running: Programs) -> list[Row]:
     direct = await connect(running.upstream.address, keep=True)
     bare = await connect(running.bare.address, keep=True)
     through = await connect(running.aura.address, keep=True)
     for _ in range(WARM_UP):
-        await _took(direct, _body("alone", PAUSED))
-        await _took(bare, _body("alone", PAUSED))
-        await _took(through, _body("alone", PAUSED))
-        _insist(await through.ask(_body("served", PAUSED)))
-    idle = await _in_turns(direct, bare, through)
-    busy = await _one_after_the_other(direct, bare, through)
+        _insist(await through.ask(body(PAUSED, "served")))
+    ways = {"direct": direct, "bare": bare, "alone": through, "served": through}
+    await _waits(ways, PAUSED, rounds=WARM_UP)
+    idle = await _waits(ways, PAUSED)
+    busy = await _waits(ways, AT_ONCE, together=TOGETHER)
     return [
-        *_added("first event, 3 servers", idle.direct, idle.served, TARGET),
-        *_added("first event, no server", idle.direct, idle.alone),
-        *_added("first event, the thinnest program", idle.direct, idle.bare),
-        *_added("3 servers against none", idle.alone, idle.served),
-        *_added("without pauses, 3 servers", busy.direct, busy.served, TARGET),
-        *_added("without pauses, no server", busy.direct, busy.alone),
-        *_added("without pauses, the thinnest program", busy.direct, busy.bare),
+        *_added("first event, 3 servers", idle["direct"], idle["served"], TARGET),
+        *_added("first event, no server", idle["direct"], idle["alone"]),
+        *_added("first event, the thinnest program", idle["direct"], idle["bare"]),
+        *_added("3 servers against none", idle["alone"], idle["served"]),
+        *_added("without pauses, 3 servers", busy["direct"], busy["served"], TARGET),
+        *_added("without pauses, no server", busy["direct"], busy["alone"]),
+        *_added("without pauses, the thinnest program", busy["direct"], busy["bare"]),
     ]
 
 
-async def _in_turns(direct: Connection, bare: Connection, through: Connection) -> Waits:
-    """Requests take turns, so that whatever else the machine does hits all alike; each comes to a
-    server that has been idle meanwhile."""
-    waits, alone, served = Waits(), _body("alone", PAUSED), _body("served", PAUSED)
-    for _ in range(REQUESTS):
-        waits.direct.append(await _took(direct, alone))
-        waits.bare.append(await _took(bare, alone))
-        waits.alone.append(await _took(through, alone))
-        waits.served.append(await _took(through, served))
-    return waits
-
-
-async def _one_after_the_other(direct: Connection, bare: Connection, through: Connection) -> Waits:
-    """The same without pauses: every way has its turn for twenty requests."""
-    waits, alone, served = Waits(), _body("alone", AT_ONCE), _body("served", AT_ONCE)
-    for _ in range(REQUESTS // 20):
-        for took, connection, content in (
-            (waits.direct, direct, alone),
-            (waits.bare, bare, alone),
-            (waits.alone, through, alone),
-            (waits.served, through, served),
-        ):
-            took += [await _took(connection, content) for _ in range(20)]
+async def _waits(
+    ways: Mapping[str, Connection], script: str, *, rounds: int = REQUESTS, together: int = 1
+) -> dict[str, list[float]]:
+    """How long each way takes to its first event, in milliseconds. They take turns of so many
+    requests together, so that whatever else the machine does hits all alike."""
+    waits: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(rounds // together):
+        for way, connection in ways.items():
+            content = body(script, "served" if way == "served" else "alone")
+            waits[way] += [await _took(connection, content) for _ in range(together)]
     return waits
 
 

@@ -25,7 +25,7 @@ from statistics import linear_regression, median
 import aiohttp
 import uvloop
 
-from benchmarks.machine import CONFIG, LOAD_CORE, ROOT, SERVER_CORE, free_port, started
+from benchmarks.machine import CONFIG, LOAD_CORE, ROOT, aura, free_port
 from benchmarks.table import Row, show
 
 SECONDS = 600.0
@@ -111,12 +111,11 @@ def measure(seconds: float, run_log: str) -> list[Row]:
     """Everything, from the start of the provider to the table."""
     with tempfile.TemporaryDirectory() as folder, _provider(Path(folder)) as provider:
         (Path(folder) / "bench.toml").write_text(CONFIG.format(port=provider))
-        port = free_port()
         options = ("--run-log", run_log, "--run-log-memory-bytes", str(16 * MEBIBYTE))
         options = (*options, "--run-log-disk-bytes", str(64 * MEBIBYTE))
-        command = ("aura", "serve", "--config", "bench.toml", "--port", str(port), *options)
-        with started(command, port, core=SERVER_CORE, where=Path(folder)) as server:
-            return uvloop.run(_soak(server.pid, f"http://127.0.0.1:{port}", seconds))
+        with aura(Path("bench.toml"), *options, where=Path(folder)) as server:
+            url = f"http://127.0.0.1:{server.address[1]}"
+            return uvloop.run(_soak(server.pid, url, seconds))
 
 
 async def _soak(pid: int, url: str, seconds: float) -> list[Row]:

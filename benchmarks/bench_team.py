@@ -23,7 +23,7 @@ from aura.pipeline.toolbox import NO_TOOLS, Fixed
 from aura.pipeline.turn import turn
 from benchmarks.client import body, connect
 from benchmarks.lane import measured
-from benchmarks.machine import SERVER_CORE, Program, free_port, run, started
+from benchmarks.machine import Program, aura, run
 from benchmarks.table import Row, middle
 
 EVENTS = 4096
@@ -212,9 +212,7 @@ def _served() -> list[Row]:
             (place / "agents" / f"{name}.toml").write_text(text)
         (place / "answers.toml").write_text(ANSWERS)
         (place / "works.toml").write_text(WORK)
-        port = free_port()
-        command = ("aura", "serve", "--config", "agents", "--port", str(port))
-        with started(command, port, core=SERVER_CORE, where=place) as server:
+        with aura(Path("agents"), where=place) as server:
             return [run(_first_byte(server)), run(_memory(server))]
 
 

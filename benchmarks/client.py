@@ -37,11 +37,11 @@ class Chunk(msgspec.Struct):
 _decode = msgspec.json.Decoder(Chunk).decode
 
 
-def body(words: str) -> bytes:
+def body(words: str, model: str = "bench") -> bytes:
     """A request whose last message is the upstream's script."""
     return msgspec.json.encode(
         {
-            "model": "bench",
+            "model": model,
             "stream": True,
             "messages": [{"role": "user", "content": words}],
         }

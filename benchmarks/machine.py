@@ -145,10 +145,10 @@ def upstream() -> Iterator[Program]:
 
 
 @contextmanager
-def aura(config: Path, *, where: Path) -> Iterator[Program]:
-    """`aura serve` with its defaults, on a core of its own."""
+def aura(config: Path, *options: str, where: Path) -> Iterator[Program]:
+    """`aura serve` with these options, else with its defaults, on a core of its own."""
     port = free_port()
-    options = ("--port", str(port), "--shutdown-timeout-secs", "0")
+    options = ("--port", str(port), "--shutdown-timeout-secs", "0", *options)
     command = ("aura", "serve", "--config", str(config), *options)
     with started(command, port, core=SERVER_CORE, where=where) as program:
         yield program
